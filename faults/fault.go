@@ -1,0 +1,131 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wreckon/wreckon/targets"
+)
+
+// Direction says which way of an edge a connection fault cuts, seen from the component that dials.
+type Direction string
+
+// The directions.
+const (
+	Both      Direction = "both"
+	Requests  Direction = "requests"  // from the dialling component to the listening one
+	Responses Direction = "responses" // and back
+)
+
+// Spec is one fault of a plan, resolved: nothing in it is left to chance. It is data: printed, stored, compared, replayed.
+type Spec struct {
+	ID         string        `json:"id"`                   // f1, f2, ... in the order of the scenario
+	Kind       string        `json:"kind"`                 // name of a Kind
+	Component  string        `json:"component,omitempty"`  // for process faults
+	Components []string      `json:"components,omitempty"` // for rolling-restart, in order
+	From       string        `json:"from,omitempty"`       // for connection faults: the edge ...
+	To         string        `json:"to,omitempty"`
+	Direction  Direction     `json:"direction,omitempty"` // ... and the way
+	At         time.Duration `json:"at"`                  // since the start of the chaos phase
+	For        time.Duration `json:"for,omitempty"`       // how long it holds; for crash and terminate: until the restart begins
+	Delay      time.Duration `json:"delay,omitempty"`     // latency: added to each chunk of each response and request it cuts
+	Rate       int64         `json:"rate,omitempty"`      // bandwidth: bytes per second
+	Flap       time.Duration `json:"flap,omitempty"`      // partition: half a period of opening and closing; 0: it holds throughout
+	Grace      time.Duration `json:"grace,omitempty"`     // terminate, rolling-restart: how long a drain may take before SIGKILL
+	Line       int           `json:"line,omitempty"`      // where the scenario file says so
+}
+
+// Target is what the fault is aimed at, as a person writes it: "payments -> gateway", "relay".
+func (s Spec) Target() string {
+	switch {
+	case s.From != "" && (s.Direction == Both || s.Direction == ""):
+		return s.From + " <-> " + s.To
+	case s.From != "" && s.Direction == Responses:
+		return s.To + " -> " + s.From
+	case s.From != "":
+		return s.From + " -> " + s.To
+	case len(s.Components) > 0:
+		return fmt.Sprint(s.Components)
+	}
+	return s.Component
+}
+
+// Evidence is what an outside probe saw, and what the injector counted: it is stored as JSON in the fault's events.
+type Evidence struct {
+	Probe       string        `json:"probe"`                 // one sentence: "no answer through relay -> broker within 150ms"
+	Took        time.Duration `json:"took"`                  // from the call until the probe was satisfied
+	Connections int64         `json:"connections,omitempty"` // connections of the target (not of probes) that the fault touched
+	Bytes       int64         `json:"bytes,omitempty"`       // bytes of the target held, delayed or dropped
+	Dropped     int64         `json:"dropped,omitempty"`     // of these: bytes that were never delivered
+	Detail      string        `json:"detail,omitempty"`
+}
+
+// Fault is one injected fault. Inject returns once an outside probe shows it in force, Heal once it is shown to be gone. Heal is
+// idempotent, and legal after a failed Inject. Both honour their context's deadline and then say what the probe last saw.
+type Fault interface {
+	Inject(ctx context.Context) (Evidence, error)
+	Heal(ctx context.Context) (Evidence, error)
+}
+
+// Processes is what process faults need of an environment. Each verb returns when it has happened: Kill when the process is
+// reaped, Pause when the kernel shows it stopped, Start when its readiness probe answers.
+type Processes interface {
+	Kill(ctx context.Context, component string) error
+	Terminate(ctx context.Context, component string, grace time.Duration) error // SIGTERM, wait, SIGKILL after grace; an error if the grace was not enough
+	Pause(ctx context.Context, component string) error
+	Resume(ctx context.Context, component string) error
+	Start(ctx context.Context, component string) error
+	Alive(component string) bool
+	Probe(ctx context.Context, component string) error // its readiness, asked from outside and past every proxy
+}
+
+// Links is what connection faults need of the proxies: see faults/proxy.
+type Links interface {
+	Link(edge targets.Edge) (Link, error)
+}
+
+// Link is the proxied edge. Set swaps what it does to bytes from now on; it never blocks and never touches Toxiproxy.
+type Link interface {
+	Set(Shape)
+	Probe(ctx context.Context) Probe // one exchange through the proxy, as a client of the edge would see it
+	Touched() Counters               // what the present and past shapes did to connections of the target
+}
+
+// Shape is what a link does to bytes. The zero value lets everything pass.
+type Shape struct {
+	HoldRequests   bool // nothing is read or written that way; nothing is lost
+	HoldResponses  bool
+	Swallow        bool          // black hole: requests are read and thrown away; the connection dies at the end of the fault
+	LoseResponses  bool          // requests pass; the first response byte closes the connection, undelivered
+	Reset          bool          // every connection, existing and new, is closed with RST
+	Delay          time.Duration // added to bytes, each way it applies
+	DelayRequests  bool          // Delay applies to requests
+	DelayResponses bool          // Delay applies to responses
+	Rate           int64         // bytes per second, each way; 0: no limit
+}
+
+// Counters of a link, for connections of the target only: probes are not counted.
+type Counters struct {
+	Connections int64 // touched by a shape other than the zero one
+	Bytes       int64 // held, delayed or dropped
+	Dropped     int64
+}
+
+// Probe is what one exchange through a link looked like.
+type Probe struct {
+	Outcome string // answered, timeout, closed, reset, refused
+	Took    time.Duration
+	Err     error
+}
+
+// Kind is a kind of fault, as a value: listed, explained, validated and documented from one place.
+type Kind struct {
+	Name    string
+	Doc     string   // one sentence
+	Story   string   // how this happens in real systems
+	On      string   // what it is aimed at: edge or component
+	Params  []string // which fields beyond at and for it takes: delay, rate, flap, grace
+	Applies func(Spec, targets.Topology) error
+	New     func(Spec, targets.Topology, Links, Processes) (Fault, error)
+}

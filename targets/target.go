@@ -1,0 +1,70 @@
+package targets
+
+import (
+	"github.com/wreckon/wreckon/history"
+)
+
+// Protocol names what an edge speaks, as far as a probe must know.
+type Protocol string
+
+// The protocols that an edge can speak.
+const (
+	HTTP Protocol = "http"
+	NATS Protocol = "nats"
+	TCP  Protocol = "tcp"
+)
+
+// Component is one separately crashable part of a target.
+type Component struct {
+	Name     string
+	About    string // one line, for people
+	External bool   // hosted by the harness (a gateway, the client): no process of the target, cannot be crashed
+}
+
+// Edge is a connection from one component to another. Every edge runs through a proxy of its own.
+type Edge struct {
+	From, To string
+	Protocol Protocol
+}
+
+// Name is how scenarios and reports write an edge: "relay -> broker".
+func (e Edge) Name() string { return e.From + " -> " + e.To }
+
+// Topology is what a fault may be aimed at.
+type Topology struct {
+	Components []Component
+	Edges      []Edge
+}
+
+// Component finds a component by name.
+func (t Topology) Component(name string) (Component, bool) {
+	for _, c := range t.Components {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Component{}, false
+}
+
+// Edge finds the edge between two components, whichever of them dials. reversed tells that b dials a.
+func (t Topology) Edge(a, b string) (e Edge, reversed, ok bool) {
+	for _, e := range t.Edges {
+		if e.From == a && e.To == b {
+			return e, false, true
+		}
+		if e.From == b && e.To == a {
+			return e, true, true
+		}
+	}
+	return Edge{}, false, false
+}
+
+// Target is the description of one system under test.
+type Target struct {
+	Name     string
+	About    string
+	Topology Topology
+	Claims   history.Claims
+	Defects  []string // names of defects that can be switched on, to test the tester; empty for a real system
+	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
+}
