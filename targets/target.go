@@ -67,4 +67,5 @@ type Target struct {
 	Claims   history.Claims
 	Defects  []string // names of defects that can be switched on, to test the tester; empty for a real system
 	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
+	New      func(Wiring) (Instance, error)
 }

@@ -1,0 +1,172 @@
+package targets
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/workloads"
+)
+
+// maxBody bounds what a sink reads of one request. A target may send anything.
+const maxBody = 1 << 20
+
+// gateway is the effect sink: the external party that a target's side effects reach. It keeps the promise that real payment
+// gateways make, idempotency by key, so that what it applied twice was really asked for twice.
+type gateway struct {
+	prefix string
+	token  string
+	rec    workloads.Recorder
+	routes map[string]route
+
+	server *http.Server
+	addr   string
+	done   chan struct{}
+
+	mu   sync.Mutex
+	seen map[string]answer // path and key -> what was answered
+}
+
+// route says what a path of the gateway means.
+type route struct {
+	step, op, component string
+	refuse              func(effectRequest) (status int, why string) // final refusal; 0: accepted
+}
+
+// effectRequest is the body of every request to the gateway.
+type effectRequest struct {
+	OrderID string `json:"order_id"`
+	Amount  int64  `json:"amount"`
+	Card    string `json:"card"`
+	Address string `json:"address"`
+}
+
+type answer struct {
+	status int
+	body   []byte
+	digest string // of the request it answered
+}
+
+func listenGateway(prefix, token string, rec workloads.Recorder, routes map[string]route) (*gateway, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for effects: %w", err)
+	}
+	g := &gateway{prefix: prefix, token: token, rec: rec, routes: routes, addr: ln.Addr().String(),
+		done: make(chan struct{}), seen: make(map[string]answer)}
+	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		defer close(g.done)
+		_ = g.server.Serve(ln) // ends with ErrServerClosed
+	}()
+	return g, nil
+}
+
+func (g *gateway) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	err := g.server.Shutdown(ctx)
+	if err != nil { // a connection that a fault left hanging
+		err = g.server.Close()
+	}
+	<-g.done
+	return err
+}
+
+// ServeHTTP applies, deduplicates or refuses one effect, and records which. The record is made under the same lock as the
+// decision, so that the history's order is the order in which effects landed.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !authorised(r, g.token) {
+		http.Error(w, "this sink belongs to a run: its token is required", http.StatusUnauthorized)
+		return
+	}
+	rt, ok := g.routes[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	key := r.Header.Get("Idempotency-Key")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			http.Error(w, "request too large", http.StatusRequestEntityTooLarge)
+		}
+		return // the request never arrived whole: nothing happened
+	}
+	var req effectRequest
+	if err := json.Unmarshal(body, &req); err != nil || key == "" || r.Method != http.MethodPost {
+		http.Error(w, "want POST, an Idempotency-Key and a JSON object", http.StatusBadRequest)
+		return
+	}
+	a := g.apply(rt, r.URL.Path, key, string(body), req, r.Header.Get("traceparent"))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // whether the answer arrives is what the faults are about
+}
+
+func (g *gateway) apply(rt route, path, key, digest string, req effectRequest, trace string) answer {
+	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: rt.component, Key: key, Trace: trace}
+	unit, err := history.ParseUnit(g.prefix, req.OrderID)
+	e.Unit, e.Value = unit, effectValue(req)
+	if err != nil {
+		e.Value = clip("foreign id: "+req.OrderID, 200)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a, known := g.seen[path+" "+key]
+	switch {
+	case known && a.digest != digest:
+		e.Outcome = history.OutcomeRefused
+		e.Value = clip("key used before with another payload: "+e.Value, 200)
+		a = answer{status: http.StatusConflict, body: []byte(`{"error":"this key was used with another payload"}`)}
+	case known && a.status >= 300:
+		e.Outcome = history.OutcomeRefused
+	case known:
+		e.Outcome = history.OutcomeDeduplicated
+	default:
+		a = answer{status: http.StatusOK, digest: digest, body: fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, len(g.seen)+1)}
+		e.Outcome = history.OutcomeApplied
+		if rt.refuse != nil {
+			if status, why := rt.refuse(req); status != 0 {
+				a.status, a.body = status, fmt.Appendf(nil, `{"error":%q}`, why)
+				e.Outcome = history.OutcomeRefused
+			}
+		}
+		g.seen[path+" "+key] = a
+	}
+	g.rec.Record(e)
+	return a
+}
+
+func effectValue(req effectRequest) string {
+	if req.Amount != 0 {
+		return strconv.FormatInt(req.Amount, 10)
+	}
+	return clip(req.Address, 200)
+}
+
+// authorised tells whether a request holds the run's token and comes from this host.
+func authorised(r *http.Request, token string) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !net.ParseIP(host).IsLoopback() {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) == 1
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}

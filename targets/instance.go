@@ -1,0 +1,68 @@
+package targets
+
+import (
+	"context"
+
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/workloads"
+)
+
+// Wiring says where everything is in one run. The environment and the proxies decide; the target only reads it.
+type Wiring struct {
+	Data     string            // directory for what the components store
+	Listen   map[string]string // component -> address it serves on
+	Control  map[string]string // component -> address of its control server, past every proxy
+	Dial     map[string]string // Edge.Name() -> address of the proxy that the dialling component must use
+	Token    string            // the run's secret: control servers and sinks refuse whoever does not hold it
+	Defect   string            // deliberate bug to switch on, or ""
+	Recorder workloads.Recorder
+	Clock    Clock
+}
+
+// Launch is how one component is run.
+type Launch struct {
+	Component string
+	Args      []string // of the target's binary
+	Env       []string
+	Ready     func(context.Context) error // one probe, past every proxy
+}
+
+// Backlog is how busy a target is, summed over its components.
+type Backlog struct {
+	Open       int // units in progress
+	Queued     int // outbox rows not sent, broker messages not yet acknowledged
+	InProgress int // handlers running now
+	Done       int // things handled so far: it moves as long as anything happens
+}
+
+// Quiet tells that nothing is queued, pending or running: whatever is still open will stay open.
+func (b Backlog) Quiet() bool { return b.Queued == 0 && b.InProgress == 0 }
+
+// Instance is a target wired up for one run.
+type Instance interface {
+	// Launches says how each component is run. The order does not matter: components wait for one another.
+	Launches() []Launch
+	// Sinks are the external components that the harness hosts, each with its address. They listen from New until Close.
+	Sinks() map[string]string
+	// Client does operations through the proxied edge client -> entry component.
+	Client() workloads.Client
+	// Follow copies the audit trail into the history as it grows, until ctx ends. A component that is down is not an error.
+	Follow(ctx context.Context)
+	// Backlog asks every component. An unreachable component is an error.
+	Backlog(ctx context.Context) (Backlog, error)
+	// Observe reads the final states into the history, and the rest of the audit trail.
+	Observe(ctx context.Context) error
+	// Close stops the sinks and waits for everything it started.
+	Close() error
+}
+
+// Clock is the run's clock, for times that come from elsewhere.
+type Clock interface {
+	// At places a wall-clock instant of this host on the run's clock, in nanoseconds since its start.
+	At(unixNano int64) int64
+}
+
+func none(e history.Event) history.Event {
+	e.Unit = history.NoUnit
+	return e
+}

@@ -1,0 +1,96 @@
+package targets
+
+import (
+	"net/http"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// refPrefix begins every order id that the harness issues.
+const refPrefix = "o-"
+
+// Reference describes the reference system: an order service with outbox, inbox, saga, leases and an audit trail.
+func Reference() Target {
+	return Target{
+		Name:  "reference",
+		About: "An order service done right: outbox, inbox, saga, leases, hash-chained audit trail; eight processes of one binary.",
+		Topology: Topology{
+			Components: []Component{
+				{Name: "api", About: "accepts orders: order, outbox row and audit row in one transaction"},
+				{Name: "relay", About: "publishes the api's outbox to the broker"},
+				{Name: "broker", About: "NATS with JetStream on disk"},
+				{Name: "saga", About: "orchestrates reserve, charge and ship, and compensates"},
+				{Name: "inventory", About: "reserves and releases stock"},
+				{Name: "payments", About: "charges and refunds at the gateway"},
+				{Name: "shipping", About: "ships through the gateway"},
+				{Name: "audit", About: "keeps the audit trail"},
+				{Name: "client", About: "the workload's clients", External: true},
+				{Name: "gateway", About: "the effect sink: payment and shipping provider", External: true},
+			},
+			Edges: []Edge{
+				{From: "client", To: "api", Protocol: HTTP},
+				{From: "relay", To: "broker", Protocol: NATS},
+				{From: "api", To: "broker", Protocol: NATS},
+				{From: "saga", To: "broker", Protocol: NATS},
+				{From: "inventory", To: "broker", Protocol: NATS},
+				{From: "payments", To: "broker", Protocol: NATS},
+				{From: "shipping", To: "broker", Protocol: NATS},
+				{From: "audit", To: "broker", Protocol: NATS},
+				{From: "payments", To: "gateway", Protocol: HTTP},
+				{From: "shipping", To: "gateway", Protocol: HTTP},
+			},
+		},
+		Claims: history.Claims{
+			Target: "reference", Unit: "order", Prefix: refPrefix,
+			Steps: []history.Step{
+				{Name: "reserve", Does: "reserved", Undoes: "released", Component: "inventory", Required: true, Observed: true, AuditDo: "reserved", AuditUndo: "released"},
+				{Name: "charge", Does: "charged", Undoes: "refunded", Component: "payments", Required: true, AuditDo: "charged", AuditUndo: "refunded"},
+				{Name: "ship", Does: "shipped", Component: "shipping", Required: true, AuditDo: "shipped"},
+			},
+			States: history.States{
+				Open: []string{"pending"}, Completed: "completed", Compensated: "compensated", Quarantined: "quarantined",
+				Audits: map[string]string{"pending": "accepted", "completed": "completed", "compensated": "compensated", "quarantined": "quarantined"},
+			},
+			Feeds: []string{history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedSteps, history.FeedReads},
+		},
+		Mix: []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"},
+		New: newReference,
+	}
+}
+
+func referenceRoutes() map[string]route {
+	return map[string]route{
+		"/charges": {step: "charge", op: "do", component: "payments", refuse: func(r effectRequest) (int, string) {
+			if r.Card == "declined" {
+				return http.StatusPaymentRequired, "card declined"
+			}
+			return 0, ""
+		}},
+		"/refunds": {step: "charge", op: "undo", component: "payments"},
+		"/shipments": {step: "ship", op: "do", component: "shipping", refuse: func(r effectRequest) (int, string) {
+			if r.Address == "undeliverable" {
+				return http.StatusUnprocessableEntity, "address unknown"
+			}
+			return 0, ""
+		}},
+	}
+}
+
+// payload turns a kind of unit into the order that makes the system behave so.
+func payload(class string, id string, nonce uint64) map[string]any {
+	o := map[string]any{
+		"order_id": id, "customer": "c-" + id, "sku": "widget", "quantity": 1,
+		"amount": 100 + int64(nonce%9900), "card": "valid", "address": "1 Main Street",
+	}
+	switch class {
+	case "declined":
+		o["card"] = "declined"
+	case "out-of-stock":
+		o["sku"] = "none-left"
+	case "undeliverable":
+		o["address"] = "undeliverable"
+	case "poison":
+		o["sku"] = "poison"
+	}
+	return o
+}
