@@ -14,7 +14,7 @@ const (
 	Amend  = "amend"  // conditional update: change the unit's note if its version is still the one last seen
 )
 
-// Spec says what clients do, as a scenario writes it, resolved.
+// Spec says what clients do, as a scenario writes it, resolved. A field that is left out has the value that Defaults gives it.
 type Spec struct {
 	Phases   []Phase        `json:"phases"`   // one after the other: busy and sparse
 	Clients  int            `json:"clients"`  // how many operations may be open at once
@@ -24,6 +24,8 @@ type Spec struct {
 	Attempts int            `json:"attempts"` // tries of one operation before its client gives up; retries use the same key
 	Timeout  time.Duration  `json:"timeout"`  // of one try
 	Late     time.Duration  `json:"late"`     // bound on the p99 of lateness; above it the run is inconclusive
+	// First is the ordinal of the first unit: a second load of the same run continues where the first one ended.
+	First history.Unit `json:"first,omitempty"`
 }
 
 // Phase is a stretch of load at one rate of arrivals.
@@ -52,7 +54,8 @@ type Answer struct {
 	Token uint64 // version that came with it
 }
 
-// Client does operations against a target. It is called from as many goroutines as the workload has clients.
+// Client does operations against a target. It is called from as many goroutines as the workload has clients. Do returns soon
+// after its context ends, and then says KindInfo unless it knows better.
 type Client interface {
 	Do(ctx context.Context, op Operation) Answer
 }
