@@ -136,11 +136,11 @@ func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
 	unit := l.units.of(op.Unit)
 	writes := op.Op != Read
 	if op.Op == Amend {
-		if op.Expect = t.expect; t.attempt == 1 {
-			op.Expect = unit.version.Load()
+		if op.Version = t.version; t.attempt == 1 {
+			op.Version = unit.version.Load()
 		}
 	}
-	if op.Op == Amend && op.Expect == 0 || writes && !unit.reserve() {
+	if op.Op == Amend && op.Version == 0 || writes && !unit.reserve() {
 		if t.attempt == 1 {
 			sum.skipped++
 		} else {
@@ -170,7 +170,7 @@ func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
 func (l *load) do(ctx context.Context, actor uint32, op Operation, due time.Duration) Answer {
 	e := history.Event{
 		Kind: history.KindInvoke, Unit: op.Unit, Op: op.Op, Actor: actor, Attempt: op.Attempt,
-		Key: op.Key, Trace: op.Trace, At: due, Token: op.Expect, Value: op.Class,
+		Key: op.Key, Trace: op.Trace, At: due, Token: op.Version, Value: op.Class,
 	}
 	if op.Op == Amend {
 		e.Value = op.Note
@@ -204,7 +204,7 @@ func (l *load) end() {
 func (l *load) retry(ctx context.Context, t try, op Operation) {
 	wait := backoff(op)
 	t.attempt++
-	t.expect = op.Expect
+	t.version = op.Version
 	t.due = l.now() + wait
 	time.AfterFunc(wait, func() {
 		if ctx.Err() == nil {

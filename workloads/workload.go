@@ -42,9 +42,10 @@ type Operation struct {
 	Class   string // kind of unit, from the mix
 	Attempt uint32 // from 1; set for each try
 	Nonce   uint64 // drawn from the seed: the payload's varying part (amount, note)
-	Trace   string // correlation id of the unit, the same for all its operations (a W3C traceparent)
-	Version uint64 // amend: the version last seen, which must still hold; set for each try
-	Note    string // amend: the new note, drawn from the seed
+	Trace   string // correlation id of the unit, the same for all its operations: 32 hex digits, a W3C trace id
+	Key     string // idempotency key: one for each operation, the same for all its tries; empty for a read
+	Version uint64 // amend: the version it is conditional on, the newest seen when its first try began; set for each try
+	Note    string // amend: the new note, different for every amend of a run
 }
 
 // Answer is how a try ended. Kind is KindOK, KindFail or KindInfo: never an error to interpret. When in doubt, KindInfo.
