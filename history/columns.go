@@ -3,7 +3,10 @@ package history
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Header opens every history and says what it is a history of.
@@ -24,9 +27,14 @@ type Ref uint32
 // does not ask for out of its cache, and hold no pointers for the collector to follow. They are read-only for everyone but this
 // package.
 type History struct {
-	Header  Header
-	Sealed  bool   // closed in order, with a checksum over everything
-	Lost    string // why the end is missing, when it is: a truncated tail, by a crash or a full disk
+	Header Header
+	Sealed bool   // closed in order, with a checksum over everything
+	Lost   string // why the end is missing, when it is: a truncated tail, by a crash or a full disk
+	// Warnings are what an import did not understand and left out, in sentences.
+	Warnings []string
+	// UnitNames holds the ids of units that the harness did not issue, by Unit; nil where all ids are its own. Use UnitName.
+	UnitNames []string
+
 	T       []int64
 	Kind    []Kind
 	Outcome []Outcome
@@ -43,7 +51,8 @@ type History struct {
 	At      []int64
 	Strings []string
 
-	refs map[string]Ref
+	index sync.Once
+	refs  map[string]Ref
 }
 
 // New gives an empty history to append to: for importers and tests. Runs are recorded by a Recorder.
@@ -55,13 +64,17 @@ func New(h Header) *History {
 func (h *History) Len() int { return len(h.Kind) }
 
 // Ref finds the index of a string, without adding it: ok is false where no event holds it.
+// It may be called from several goroutines once the history is complete.
 func (h *History) Ref(s string) (r Ref, ok bool) {
-	if h.refs == nil {
+	h.index.Do(func() {
+		if h.refs != nil {
+			return
+		}
 		h.refs = make(map[string]Ref, len(h.Strings))
 		for i, s := range h.Strings {
 			h.refs[s] = Ref(i)
 		}
-	}
+	})
 	r, ok = h.refs[s]
 	return r, ok
 }
@@ -70,13 +83,16 @@ func (h *History) intern(s string) Ref {
 	if r, ok := h.Ref(s); ok {
 		return r
 	}
+	if !utf8.ValidString(s) {
+		return h.intern(strings.ToValidUTF8(s, "\uFFFD"))
+	}
 	r := Ref(len(h.Strings))
 	h.Strings = append(h.Strings, s)
 	h.refs[s] = r
 	return r
 }
 
-// Append adds an event at the end. Its Seq is ignored: the position decides.
+// Append adds an event at the end. Its Seq is ignored: the position decides. Bytes that are not UTF-8 are replaced by U+FFFD.
 func (h *History) Append(e Event) {
 	h.T = append(h.T, int64(e.T))
 	h.Kind = append(h.Kind, e.Kind)
@@ -101,6 +117,18 @@ func (h *History) Event(i int) Event {
 		Attempt: h.Attempt[i], Op: h.Strings[h.Op[i]], Step: h.Strings[h.Step[i]], Component: h.Strings[h.Comp[i]],
 		Key: h.Strings[h.Key[i]], Value: h.Strings[h.Value[i]], Trace: h.Strings[h.Trace[i]], Token: h.Token[i], At: time.Duration(h.At[i]),
 	}
+}
+
+// UnitName is the id of a unit as it appeared in the world: the foreign id it came with, or the one the harness issued (see UnitID).
+// NoUnit has none.
+func (h *History) UnitName(u Unit) string {
+	switch {
+	case u == NoUnit:
+		return ""
+	case int(u) < len(h.UnitNames):
+		return h.UnitNames[u]
+	}
+	return UnitID(h.Header.Claims.Prefix, u)
 }
 
 // UnitID is the id of a unit as the world sees it: the prefix and the ordinal, counted from 1 ("o-17" is Unit 16).
