@@ -39,16 +39,16 @@ func (c *orderClient) Do(ctx context.Context, op workloads.Operation) workloads.
 		if err != nil {
 			return workloads.Answer{Kind: history.KindFail, Value: err.Error()}
 		}
-		return c.call(ctx, http.MethodPost, "/orders", body, op.Trace, http.Header{"Idempotency-Key": {id}}, answerSubmit)
+		return c.call(ctx, http.MethodPost, "/orders", body, traceparent(op), http.Header{"Idempotency-Key": {op.Key}}, answerSubmit)
 	case workloads.Amend:
 		body, err := json.Marshal(map[string]string{"note": op.Note})
 		if err != nil {
 			return workloads.Answer{Kind: history.KindFail, Value: err.Error()}
 		}
 		match := http.Header{"If-Match": {strconv.Quote(strconv.FormatUint(op.Version, 10))}}
-		return c.call(ctx, http.MethodPatch, "/orders/"+id, body, op.Trace, match, answerAmend)
+		return c.call(ctx, http.MethodPatch, "/orders/"+id, body, traceparent(op), match, answerAmend)
 	default:
-		return c.call(ctx, http.MethodGet, "/orders/"+id, nil, op.Trace, nil, answerRead)
+		return c.call(ctx, http.MethodGet, "/orders/"+id, nil, traceparent(op), nil, answerRead)
 	}
 }
 
@@ -110,4 +110,9 @@ func answerRead(status int, a orderAnswer) workloads.Answer {
 		return workloads.Answer{Kind: history.KindOK, Value: a.State + "|" + a.Note, Token: a.Version}
 	}
 	return workloads.Answer{Kind: history.KindFail, Value: clip(fmt.Sprintf("%d %s", status, a.Error), 200)}
+}
+
+// traceparent is the W3C header that carries the unit's trace; each try is a span of its own.
+func traceparent(op workloads.Operation) string {
+	return fmt.Sprintf("00-%s-%016x-01", op.Trace, op.Nonce+uint64(op.Attempt))
 }

@@ -63,17 +63,8 @@ var ErrNotRun = errors.New("not a run directory")
 // ReadManifest reads the manifest of a run directory.
 func ReadManifest(dir string) (Manifest, error) {
 	var m Manifest
-	b, err := os.ReadFile(filepath.Join(dir, ManifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("%s: %w: it has no %s", dir, ErrNotRun, ManifestFile)
-	}
-	if err != nil {
-		return m, fmt.Errorf("read manifest: %w", err)
-	}
-	if err := json.Unmarshal(b, &m); err != nil {
-		return m, fmt.Errorf("read %s: %w", filepath.Join(dir, ManifestFile), err)
-	}
-	return m, nil
+	err := ReadJSON(dir, ManifestFile, &m)
+	return m, err
 }
 
 // WriteJSON writes v to a file of a run directory, whole or not at all.
@@ -103,6 +94,21 @@ func WriteFile(dir, name string, b []byte) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// ReadJSON reads what WriteJSON wrote.
+func ReadJSON(dir, name string, into any) error {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w: it has no %s", dir, ErrNotRun, name)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
 	}
 	return nil
 }

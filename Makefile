@@ -1,0 +1,42 @@
+# Two commands for a newcomer: make run, make test. And a third that shows what it is for: make run-defect.
+
+export CGO_ENABLED ?= 0
+GO      ?= go
+BIN     := bin/wreckon
+VERSION := $(shell git describe --tags --always --dirty=+ 2>/dev/null)
+SEEDS   ?= 50
+RUNS    ?= 20
+
+.PHONY: build run run-defect test race prove bench fuzz soak clean
+.DEFAULT_GOAL := build
+
+build: ## the binary, with the reference system inside
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/wreckon
+
+run: build ## the default scenario: a verdict, the report's path, the command that repeats it
+	$(BIN) run
+
+run-defect: build ## the same scenario against a system with a bug: ends with a violation, and so does make
+	$(BIN) run --defect mark-before-publish
+
+test: ## the ordinary test suite
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) test ./...
+
+race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
+
+prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
+	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS)
+
+bench: ## the figures of docs/performance.md, each beside its baseline
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./internal/...
+
+fuzz: ## every decoder, a minute each
+	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \
+	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$t); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s ./$$(dirname $$t) || exit 1; done; done
+
+clean:
+	rm -rf bin runs
