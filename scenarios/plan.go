@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/wreckon/wreckon/faults"
@@ -24,4 +26,63 @@ type Plan struct {
 	Require    []string       `json:"require"`    // conditions without which a pass would prove nothing
 	Thresholds []string       `json:"thresholds"` // bounds on indicators
 	Quiesce    time.Duration  `json:"quiesce"`    // deadline for the target to become idle after the faults are healed
+}
+
+// PlanFormat is the version of the plan's form in plan.json. A plan of another format is not run.
+const PlanFormat = 1
+
+// Validate says everything that keeps a plan from being run as it stands: one that was read back from a file, or put together by
+// hand. Whether its names exist, whoever runs it must ask; a plan made by Scenario.Plan is valid.
+func (p Plan) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if p.Format != PlanFormat {
+		return fmt.Errorf("plan has format %d: this version reads format %d", p.Format, PlanFormat)
+	}
+	if p.Scenario == "" {
+		bad("plan names no scenario")
+	}
+	if p.Target == "" {
+		bad("plan names no target")
+	}
+	if len(p.Workload.Phases) == 0 {
+		bad("plan has no load")
+	} else if err := p.Workload.Validate(); err != nil {
+		bad("workload: %w", err)
+	}
+	if len(p.Guarantees) == 0 {
+		bad("plan judges no guarantee")
+	}
+	if p.Quiesce <= 0 {
+		bad("quiesce: %v is no deadline", p.Quiesce)
+	}
+	seen := map[string]bool{}
+	for i, f := range p.Faults {
+		if f.ID == "" || seen[f.ID] {
+			bad("faults[%d]: id %q is empty or taken", i, f.ID)
+		}
+		seen[f.ID] = true
+		if err := p.validFault(f); err != nil {
+			bad("fault %s: %w", f.ID, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p Plan) validFault(f faults.Spec) error {
+	load := p.Workload.Duration()
+	switch {
+	case f.Kind == "":
+		return errors.New("has no kind")
+	case f.Component == "" && len(f.Components) == 0 && (f.From == "" || f.To == ""):
+		return errors.New("is aimed at nothing")
+	case f.At < 0 || f.For < 0:
+		return fmt.Errorf("at %v for %v is no time", f.At, f.For)
+	case f.At >= load:
+		return fmt.Errorf("begins at %v, when the load of %v is over", f.At, load)
+	case f.At+f.For > load+Overrun:
+		return fmt.Errorf("holds until %v: the load ends at %v, and a fault may outlast it by %v at most", f.At+f.For, load, Overrun)
+	}
+	return nil
 }

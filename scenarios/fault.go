@@ -1,0 +1,179 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/targets"
+)
+
+// The keys beside the one that names the kind, as schema.json has them too.
+var (
+	commonKeys = []string{"at", "for", "every", "times"}
+	paramKeys  = []string{"restart", "delay", "rate", "flap", "grace"}
+)
+
+const (
+	rolling = "rolling-restart" // the one kind that is aimed at several components
+	all     = "all"             // every component of the target that is a process of its own
+
+	maxFaults = 500 // of a plan, with every repetition counted
+)
+
+// restarts are the kinds whose fault ends by starting the component again. They take restart as another word for for.
+var restarts = []string{"crash", "terminate"}
+
+func (p *parser) faults(o object, target targets.Target, known bool, load time.Duration) []Fault {
+	n := o.get("faults")
+	if n == nil {
+		return nil
+	}
+	var planned []Fault
+	nodes := map[string]*yaml.Node{}
+	for _, item := range p.list(n, "faults") {
+		r := reading{parser: p, target: target, known: known, load: load, before: len(p.problems)}
+		for _, f := range r.fault(item) {
+			f.Spec.ID = fmt.Sprintf("f%d", len(planned)+1)
+			planned = append(planned, f)
+			nodes[f.Spec.ID] = r.aim
+		}
+		if len(planned) > maxFaults {
+			p.problem(resolve(item), "the scenario comes to more than %d faults here, counting repetitions", maxFaults)
+			return nil
+		}
+	}
+	p.overlaps(planned, nodes)
+	return planned
+}
+
+// overlaps reports faults that may not hold together. Each is judged by the longest stretch of time that any seed may give it: a
+// scenario is right for all seeds or for none.
+func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
+	if p.v.Overlap == nil {
+		return
+	}
+	specs := make([]faults.Spec, 0, len(planned))
+	for _, f := range planned {
+		spec := f.Spec
+		spec.At, spec.For = f.At.Min, f.At.Max+f.For.Max-f.At.Min
+		specs = append(specs, spec)
+	}
+	if len(p.v.Overlap(specs)) == 0 {
+		return
+	}
+	for i, later := range specs {
+		for _, earlier := range specs[:i] {
+			if errs := p.v.Overlap([]faults.Spec{earlier, later}); len(errs) > 0 {
+				p.problem(nodes[later.ID], "%v", errs[0])
+				break
+			}
+		}
+	}
+}
+
+// reading is one entry of faults while it is read.
+type reading struct {
+	*parser
+	target targets.Target
+	known  bool          // the target is
+	load   time.Duration // 0: not known
+	before int           // how many problems there were before this entry
+
+	object
+	kind faults.Kind
+	aim  *yaml.Node // what stands behind the kind
+}
+
+// fault reads one entry. It gives several faults when the entry repeats, none when something is wrong.
+func (r *reading) fault(n *yaml.Node) []Fault {
+	var ok bool
+	if r.object, ok = r.parser.object(n, "a fault"); !ok || !r.findKind() {
+		return nil
+	}
+	r.keys()
+	f := Fault{Spec: faults.Spec{Kind: r.kind.Name, Line: r.node.Line}}
+	r.aimAt(&f.Spec)
+	r.params(&f.Spec)
+	f.For = r.holds()
+	repeated := r.repeat(f, r.begins())
+	if len(r.problems) > r.before || !r.known {
+		return nil
+	}
+	if r.kind.Applies != nil {
+		sample := f.Spec
+		sample.For = f.For.Max
+		if err := r.kind.Applies(sample, r.target.Topology); err != nil {
+			r.problem(r.aim, "%v", err)
+			return nil
+		}
+	}
+	return repeated
+}
+
+// findKind finds the one key that names a kind of fault.
+func (r *reading) findKind() bool {
+	names := r.v.kindNames()
+	var strangers []entry
+	for _, e := range r.entries {
+		switch k, ok := r.v.kind(e.key.Value); {
+		case ok && r.aim != nil:
+			r.problem(e.key, "a fault is of one kind, and this one is %s already: begin another entry with - %s", r.kind.Name, k.Name)
+			return false
+		case ok:
+			r.kind, r.aim = k, resolve(e.value)
+		case !slices.Contains(commonKeys, e.key.Value) && !slices.Contains(paramKeys, e.key.Value) && e.key.Value != "when":
+			strangers = append(strangers, e)
+		}
+	}
+	if r.aim != nil {
+		return true
+	}
+	if e, ok := r.entry("kind"); ok && scalar(e.value) {
+		r.hinted(e.key, knownNames(names), "the kind of a fault is its key: write - %s: and what it is aimed at", resolve(e.value).Value)
+		return false
+	}
+	if len(strangers) == 0 {
+		r.hinted(r.node, knownNames(names), "a fault begins with its kind and what it is aimed at, as in - crash: relay")
+		return false
+	}
+	wrong := strangers[0].key
+	r.hinted(wrong, knownNames(names), "unknown fault kind %s%s", quote(wrong.Value), didYouMean(wrong.Value, names))
+	return false
+}
+
+// keys reports keys that this kind does not take.
+func (r *reading) keys() {
+	takes := slices.Concat([]string{r.kind.Name}, commonKeys, r.kind.Params)
+	if slices.Contains(restarts, r.kind.Name) {
+		takes = append(takes, "restart")
+	}
+	for _, e := range r.entries {
+		switch key := e.key.Value; {
+		case key == "when":
+			r.problem(e.key, "faults placed by events are not available in this version; use at")
+		case slices.Contains(takes, key):
+		case slices.Contains(paramKeys, key):
+			r.hinted(e.key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
+		default:
+			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, didYouMean(key, takes))
+		}
+	}
+}
+
+// params reads what only some kinds take. A delay and a rate are the point of the kinds that take them.
+func (r *reading) params(spec *faults.Spec) {
+	for _, need := range []struct{ key, example string }{{"delay", "delay: 300ms"}, {"rate", "rate: 16KB/s"}} {
+		if slices.Contains(r.kind.Params, need.key) {
+			r.required(r.object, need.key, r.kind.Name, need.example)
+		}
+	}
+	spec.Delay = value(r.parser, r.get("delay"), "delay", 0, length(time.Millisecond, time.Minute))
+	spec.Rate = value(r.parser, r.get("rate"), "rate", 0, bandwidth)
+	spec.Flap = value(r.parser, r.get("flap"), "flap", 0, length(10*time.Millisecond, time.Minute))
+	spec.Grace = value(r.parser, r.get("grace"), "grace", 0, length(time.Millisecond, time.Minute))
+}

@@ -1,0 +1,189 @@
+package scenarios
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/wreckon/wreckon/targets"
+)
+
+// The keys of the language, as schema.json has them too.
+var documentKeys = []string{
+	"scenario", "about", "hypothesis", "target", "workload", "faults", "guarantees", "require", "thresholds", "quiesce",
+}
+
+const (
+	defaultTarget  = "reference"
+	defaultQuiesce = 10 * time.Second
+)
+
+// Parse checks the text of a scenario file and reads it. name stands in front of every problem. All problems are reported, in the
+// order of the file; the scenario is nil exactly when there are any.
+func Parse(name string, src []byte, v Vocabulary) (*Scenario, Problems) {
+	p := &parser{source: newSource(name, nil), v: v}
+	if len(src) > maxSize {
+		p.at(0, 0, 0, "", "is larger than 1 MB: that is no scenario")
+		return nil, p.problems
+	}
+	p.source = newSource(name, src)
+	root := p.document(src)
+	if root == nil {
+		return nil, p.problems
+	}
+	s := p.scenario(root)
+	if len(p.problems) > 0 {
+		p.problems.sort()
+		return nil, p.problems
+	}
+	return s, nil
+}
+
+func (p *parser) scenario(root *yaml.Node) *Scenario {
+	o, ok := p.object(root, "a scenario")
+	if !ok {
+		return nil
+	}
+	p.unknown(withoutExtensions(o), "a scenario", documentKeys)
+	s := &Scenario{
+		Name:       p.scenarioName(o),
+		About:      p.optionalText(o, "about"),
+		Hypothesis: p.optionalText(o, "hypothesis"),
+	}
+	target, known := p.target(o)
+	s.Target = target.Name
+	s.Workload = p.workload(o, target, known)
+	s.Faults = p.faults(o, target, known, load(s.Workload))
+	s.Guarantees = p.guarantees(o)
+	s.Require = p.conditions(o, "require")
+	s.Thresholds = p.conditions(o, "thresholds")
+	s.Quiesce = value(p, o.get("quiesce"), "quiesce", defaultQuiesce, length(time.Millisecond, 10*time.Minute))
+	return s
+}
+
+// withoutExtensions leaves out keys that begin with x-: they are the author's own, a place for anchors.
+func withoutExtensions(o object) object {
+	o.entries = slices.DeleteFunc(slices.Clone(o.entries), func(e entry) bool { return strings.HasPrefix(e.key.Value, "x-") })
+	return o
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// scenarioName reads the scenario's name. It becomes part of the name of every run's directory.
+func (p *parser) scenarioName(o object) string {
+	n := p.required(o, "scenario", "a scenario", "scenario: crash-of-the-relay")
+	if n == nil {
+		return ""
+	}
+	name, ok := p.text(n, "scenario")
+	if ok && (!nameForm.MatchString(name) || len(name) > 60) {
+		p.problem(n, "scenario %s is no name: use at most 60 small letters and digits, joined by single hyphens", quote(name))
+	}
+	return name
+}
+
+// required returns the value of a key that must be there.
+func (p *parser) required(o object, key, what, example string) *yaml.Node {
+	n := o.get(key)
+	if n == nil {
+		p.problem(o.node, "%s has no %s: add one, as in %s", what, key, example)
+	}
+	return n
+}
+
+func (p *parser) optionalText(o object, key string) string {
+	n := o.get(key)
+	if n == nil {
+		return ""
+	}
+	text, _ := p.text(n, key)
+	return text
+}
+
+func (p *parser) target(o object) (targets.Target, bool) {
+	name, n := defaultTarget, o.get("target")
+	if n != nil {
+		var ok bool
+		if name, ok = p.text(n, "target"); !ok {
+			return targets.Target{}, false
+		}
+	}
+	t, ok := p.v.target(name)
+	if !ok {
+		var known []string
+		for _, t := range p.v.Targets {
+			known = append(known, t.Name)
+		}
+		if n == nil {
+			n = o.node
+		}
+		p.hinted(n, knownNames(known), "unknown target %s%s", quote(name), didYouMean(name, known))
+	}
+	return t, ok
+}
+
+// guarantees reads which guarantees are judged: all of them when the file does not say. They come in the order of the report,
+// whatever the order of the file.
+func (p *parser) guarantees(o object) []string {
+	n := o.get("guarantees")
+	if n == nil {
+		return slices.Clone(p.v.Guarantees)
+	}
+	var named []string
+	for _, item := range p.list(n, "guarantees") {
+		name, ok := p.text(item, "a guarantee")
+		switch {
+		case !ok:
+		case !slices.Contains(p.v.Guarantees, name):
+			p.hinted(item, knownNames(p.v.Guarantees), "unknown guarantee %s%s", quote(name), didYouMean(name, p.v.Guarantees))
+		case slices.Contains(named, name):
+			p.problem(item, "guarantee %s is named twice", quote(name))
+		default:
+			named = append(named, name)
+		}
+	}
+	slices.SortFunc(named, func(a, b string) int {
+		return slices.Index(p.v.Guarantees, a) - slices.Index(p.v.Guarantees, b)
+	})
+	return named
+}
+
+// conditions reads a list of conditions. What they say is the business of whoever judges them.
+func (p *parser) conditions(o object, key string) []string {
+	n := o.get(key)
+	if n == nil {
+		return nil
+	}
+	var texts []string
+	for _, item := range p.list(n, key) {
+		text, ok := p.text(item, "an entry of "+key)
+		if !ok {
+			continue
+		}
+		if p.v.Condition != nil {
+			if err := p.v.Condition(text); err != nil {
+				p.condition(resolve(item), text, err)
+				continue
+			}
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// condition reports what is wrong with a condition, at the character where it goes wrong when that is known.
+func (p *parser) condition(n *yaml.Node, text string, err error) {
+	column, wide := n.Column, width(n)
+	if c, ok := err.(interface{ Column() int }); ok && c.Column() > 1 && !strings.Contains(n.Value, "\n") {
+		skip := c.Column() - 1
+		if quoted(n) {
+			skip++
+		}
+		column, wide = column+skip, max(wide-skip, 1)
+	}
+	p.at(n.Line, column, wide, "", fmt.Sprintf("condition %s: %v", quote(text), err))
+}
