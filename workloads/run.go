@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,8 @@ const (
 )
 
 // Run does the operations, each at its intended instant whatever became of those before it, and returns when the last one has
-// ended. ops are in the order of their Due, counted from the call; s is the specification they came from; now is the clock of the
-// run, which the recorder stamps events with.
+// ended. ops are in the order of their Due, counted from the call; s is the specification they came from; clock is that
+// of the run, which the recorder stamps events with.
 //
 // The clients are s.Clients actors, numbered from 1. An actor does one try at a time, so its operations never overlap. When all
 // of them are busy an operation waits for the first that is free, and still counts from its intended start.
@@ -29,7 +30,7 @@ const (
 // free then: the wait occupies none. Nothing else is tried again: a fail is an answer, and a read that failed is simply not made.
 //
 // When ctx ends nothing more is started, what is open ends as its client says (see Client), and Run returns.
-func Run(ctx context.Context, ops []Operation, s Spec, c Client, rec Recorder, now func() time.Duration) Stats {
+func Run(ctx context.Context, ops []Operation, s Spec, c Client, rec Recorder, clock Clock) Stats {
 	if len(ops) == 0 {
 		return Stats{}
 	}
@@ -37,11 +38,9 @@ func Run(ctx context.Context, ops []Operation, s Spec, c Client, rec Recorder, n
 	ctx, finish := context.WithCancel(ctx)
 	defer finish()
 	l := &load{
-		ops: ops, spec: s, client: c, rec: rec, now: now, begin: now(), finish: finish,
-		ready:  make(chan try, len(ops)), // an operation is in it at most once: nobody ever blocks on sending
-		units:  newUnitTable(ops),
-		late:   make([]time.Duration, len(ops)),
-		waited: make([]time.Duration, len(ops)),
+		ops: ops, spec: s, client: c, rec: rec, now: clock.Now, begin: clock.Now(), finish: finish,
+		ready: make(chan try, len(ops)), // an operation is in it at most once: nobody ever blocks on sending
+		units: newUnitTable(ops),
 	}
 	l.unfinished.Store(int64(len(ops)))
 
@@ -68,8 +67,6 @@ type load struct {
 	unfinished atomic.Int64 // operations that still have a try to come
 	finish     func()       // ends the load: the last operation has ended
 	units      *unitTable
-	late       []time.Duration // by operation, written by the actor of its first try
-	waited     []time.Duration
 }
 
 // try is one attempt at an operation, about to be made.
@@ -78,7 +75,7 @@ type try struct {
 	attempt uint32
 	due     time.Duration // intended start, on the clock of the run
 	ready   time.Duration // when it was handed to the clients
-	expect  uint64        // retry of an amend: the version that its first try was conditional on
+	version uint64        // retry of an amend: the version that its first try was conditional on
 }
 
 // dispatch hands every operation to the clients at its instant. It does nothing else, so that nothing else can make it late.
@@ -113,21 +110,10 @@ func (l *load) act(ctx context.Context, actor uint32, sum *tally) {
 			return
 		}
 		if t.attempt == 1 {
-			l.lateness(t, queued, sum)
+			sum.begin(t, l.now(), queued)
 		}
 		l.try(ctx, actor, t, sum)
 	}
-}
-
-// lateness accounts for the time since a first try was due: to the generator, or to the clients that were all busy.
-func (l *load) lateness(t try, queued bool, sum *tally) {
-	start := l.now()
-	l.late[t.op] = start - t.due
-	if queued {
-		l.late[t.op], l.waited[t.op] = t.ready-t.due, start-t.ready
-	}
-	sum.started++
-	sum.last = start
 }
 
 func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
@@ -232,5 +218,5 @@ func bounded(s string) string {
 	if len(s) <= maxValue {
 		return s
 	}
-	return s[:maxValue] + "... (" + strconv.Itoa(len(s)) + " bytes)"
+	return strings.ToValidUTF8(s[:maxValue], "") + "... (" + strconv.Itoa(len(s)) + " bytes)"
 }

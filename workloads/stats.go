@@ -52,9 +52,21 @@ func (s Stats) String() string {
 
 // tally is what one actor counts; no other touches it.
 type tally struct {
-	started, skipped, gaveUp, retries int
-	last                              time.Duration // start of its last first try, on the clock of the run
-	tries                             map[string]Tries
+	skipped, gaveUp, retries int
+	tries                    map[string]Tries
+	late, waited             []time.Duration // of the operations that it took up
+	last                     time.Duration   // when it took up its last one, on the clock of the run
+}
+
+// begin accounts for the time since a first try was due: to the generator or, if the try was queued, to the clients, which were
+// all busy when it became ready.
+func (t *tally) begin(first try, now time.Duration, queued bool) {
+	late, waited := now-first.due, time.Duration(0)
+	if queued {
+		late, waited = first.ready-first.due, now-first.ready
+	}
+	t.late, t.waited = append(t.late, late), append(t.waited, waited)
+	t.last = now
 }
 
 func (t *tally) count(op Operation, kind history.Kind) {
@@ -78,21 +90,20 @@ func (t *tally) count(op Operation, kind history.Kind) {
 
 func (l *load) stats(tallies []tally) Stats {
 	s := Stats{Planned: len(l.ops), Tries: map[string]Tries{}}
+	var late, waited []time.Duration
 	last := l.begin
 	for _, t := range tallies {
-		s.Started += t.started
 		s.Skipped += t.skipped
 		s.GaveUp += t.gaveUp
 		s.Retries += t.retries
+		late, waited = append(late, t.late...), append(waited, t.waited...)
 		last = max(last, t.last)
 		for op, n := range t.tries {
 			sum := s.Tries[op]
 			s.Tries[op] = Tries{OK: sum.OK + n.OK, Fail: sum.Fail + n.Fail, Info: sum.Info + n.Info}
 		}
 	}
-	// Operations are taken up in the order in which they became ready, so those started are the first ones.
-	s.Late = quantiles(l.late[:s.Started])
-	s.Waited = quantiles(l.waited[:s.Started])
+	s.Started, s.Late, s.Waited = len(late), quantiles(late), quantiles(waited)
 	s.Offered = perSecond(len(l.ops), l.ops[len(l.ops)-1].Due)
 	s.Achieved = perSecond(s.Started, last-l.begin)
 	return s

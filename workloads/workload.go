@@ -65,3 +65,8 @@ type Client interface {
 type Recorder interface {
 	Record(history.Event) (seq uint64)
 }
+
+// Clock is the monotonic clock of the run: the time since its start.
+type Clock interface {
+	Now() time.Duration
+}

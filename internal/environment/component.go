@@ -1,0 +1,233 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+var errNotRunning = errors.New("not running")
+
+// component is one component over all its restarts.
+type component struct {
+	Process
+	log *componentLog
+
+	mu  sync.Mutex
+	now *incarnation // the last one started
+}
+
+// incarnation is one process of a component, from its start until it is reaped.
+type incarnation struct {
+	cmd  *exec.Cmd
+	pid  int // and its process group
+	gone chan struct{}
+	how  string // how it ended: "exit status 1"; set before gone is closed
+
+	// guarded by the component's lock
+	ended   bool           // reaped: the id may belong to another process from now on
+	told    syscall.Signal // the last signal that was meant to end it; 0: nobody told it to
+	toldAt  time.Time
+	awaited int  // how many wait for it to get ready, and will say it if it dies
+	ready   bool // recorded as such
+}
+
+func (c *component) running() *incarnation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil || c.now.ended {
+		return nil
+	}
+	return c.now
+}
+
+// signal sends a signal to the process group. It holds the lock against reaping, so that the id is certainly still ours.
+func (c *component) signal(sig syscall.Signal) (*incarnation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := c.now
+	if i == nil || i.ended {
+		return nil, errNotRunning
+	}
+	if err := syscall.Kill(-i.pid, sig); err != nil {
+		return nil, fmt.Errorf("signal process group %d: %w", i.pid, err)
+	}
+	if sig == syscall.SIGKILL || sig == syscall.SIGTERM {
+		i.told, i.toldAt = sig, time.Now()
+	}
+	return i, nil
+}
+
+// start makes sure that the component runs, and waits until it is ready.
+func (p *Processes) start(ctx context.Context, c *component) error {
+	i, err := p.launch(ctx, c)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", c.Name, err)
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.opts.ReadyWithin)
+	defer cancel()
+	err = i.becomeReady(ctx, c.Ready)
+
+	c.mu.Lock()
+	i.awaited--
+	ended := i.ended // also where the probe has answered: nobody else says it
+	if err == nil && !ended && !i.ready {
+		i.ready = true
+		p.record(c, i.pid, history.OutcomeReady, "")
+	}
+	c.mu.Unlock()
+	switch {
+	case ended:
+		<-i.gone // its log is complete
+		return fmt.Errorf("start %s: ended before it was ready: %s%s", c.Name, i.how, c.log.quote())
+	case err != nil:
+		return fmt.Errorf("start %s: not ready after %v: %w%s", c.Name, time.Since(began).Round(time.Millisecond), err, c.log.quote())
+	}
+	return nil
+}
+
+// launch starts the component's process unless it runs, and counts the caller as waiting for it.
+func (p *Processes) launch(ctx context.Context, c *component) (*incarnation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.closed.Load() {
+		return nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if c.now != nil && !c.now.ended {
+		c.now.awaited++
+		return c.now, nil
+	}
+	cmd := exec.Command(c.Path, c.Args...)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = c.Dir, c.Env, attributes()
+	if p.opts.Undo != nil {
+		cmd.Env = append(cmd.Environ(), p.opts.Undo.Mark())
+	}
+	output, input, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = input, input
+	err = p.forks.do(cmd.Start)
+	input.Close()
+	if err != nil {
+		output.Close()
+		return nil, err
+	}
+	i := &incarnation{cmd: cmd, pid: cmd.Process.Pid, gone: make(chan struct{}), awaited: 1}
+	c.now = i
+	c.log.begin(i.pid)
+	p.record(c, i.pid, history.OutcomeStarted, "")
+	p.wait.Go(func() { p.reap(c, i, output) })
+	if p.opts.Undo != nil {
+		if err := p.opts.Undo.Process(i.pid, c.Name); err != nil {
+			i.told = syscall.SIGKILL
+			_ = syscall.Kill(-i.pid, syscall.SIGKILL)
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+// reap copies the output of a process to its log, and says when it is gone.
+func (p *Processes) reap(c *component, i *incarnation, output *os.File) {
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		c.log.copy(output)
+	}()
+	awaitExit(i.pid) // a zombie now: its id, and that of its group, is still taken
+
+	c.mu.Lock()
+	_ = syscall.Kill(-i.pid, syscall.SIGKILL) // children that it left behind go with it, as they would in a container
+	_ = i.cmd.Wait()                          // returns at once; how it ended is in its state
+	i.how = i.cmd.ProcessState.String()
+	i.ended = true
+	alone := i.told == 0 && i.awaited == 0
+	c.mu.Unlock()
+
+	// A child in a group of its own may keep the pipe open for ever.
+	_ = output.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	<-copied
+	output.Close()
+	switch i.told {
+	case 0:
+		p.record(c, i.pid, history.OutcomeExited, i.how+", not asked for")
+	case syscall.SIGTERM:
+		p.record(c, i.pid, history.OutcomeExited, fmt.Sprintf("%s, %v after SIGTERM", i.how, time.Since(i.toldAt).Round(time.Millisecond)))
+	default:
+		p.record(c, i.pid, history.OutcomeKilled, i.how)
+	}
+	if p.opts.Undo != nil {
+		// If this fails, cleaning looks for a process that is gone, and finds that it is.
+		_ = p.opts.Undo.ProcessGone(i.pid)
+	}
+	close(i.gone)
+	if alone && p.opts.OnExit != nil {
+		p.opts.OnExit(c.Name, fmt.Errorf("%s%s", i.how, c.log.quote()))
+	}
+}
+
+// probeWithin bounds one readiness probe: a component that accepts a connection and then says nothing is asked again.
+const probeWithin = time.Second
+
+// becomeReady asks the probe until it answers, the process is gone or ctx ends.
+func (i *incarnation) becomeReady(ctx context.Context, probe func(context.Context) error) error {
+	if probe == nil {
+		return nil
+	}
+	asked, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // a probe under way need not notice that the process died
+		select {
+		case <-i.gone:
+			cancel()
+		case <-asked.Done():
+		}
+	}()
+	began := time.Now()
+	for {
+		once, done := context.WithTimeout(asked, probeWithin)
+		err := probe(once)
+		done()
+		if err == nil {
+			return nil
+		}
+		pause := time.NewTimer(pollEvery(time.Since(began)))
+		select {
+		case <-pause.C:
+		case <-asked.Done():
+			pause.Stop()
+			return fmt.Errorf("%w: last probe: %w", cause(ctx, i), err)
+		}
+	}
+}
+
+// cause says why nobody asks any more.
+func cause(ctx context.Context, i *incarnation) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("process %d is gone", i.pid)
+}
+
+// pollEvery is short at first, where it decides how soon a restarted component is in use again.
+func pollEvery(since time.Duration) time.Duration {
+	switch {
+	case since < 200*time.Millisecond:
+		return 2 * time.Millisecond
+	case since < 2*time.Second:
+		return 10 * time.Millisecond
+	}
+	return 50 * time.Millisecond
+}

@@ -1,0 +1,180 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// Process says how one component is run.
+type Process struct {
+	Name string
+	Path string   // of the binary; looked up in PATH if it has no slash
+	Args []string // without the name of the binary
+	Env  []string // NAME=value; nil: that of the harness
+	Dir  string   // "": that of the harness
+	// Ready is one probe, from outside: nil means that the component serves. It is asked every few milliseconds while the
+	// component starts, and must honour its context. No probe: a component is ready as soon as it runs.
+	Ready func(ctx context.Context) error
+}
+
+// Recorder is where the environment says what happened to components, as events of kind process: started, ready, paused, resumed,
+// terminated (told to end; its exit follows), and, once it is reaped, killed or exited. Token is the process id; Value says how it ended.
+type Recorder interface {
+	Record(history.Event) (seq uint64)
+}
+
+// Undo is where a started process is written down, so that it is found if the harness is killed.
+type Undo interface {
+	Mark() string // an environment entry for every process
+	Process(pid int, name string) error
+	ProcessGone(pid int) error
+}
+
+// Options say where logs go and who is told. The zero value works: no logs on disk, no records.
+type Options struct {
+	LogDir      string        // one NAME.log for each component; "": none
+	LogLimit    int64         // bytes of each log that are kept; 0: 32 MB
+	ReadyWithin time.Duration // how long a component may take from its start until its probe answers; 0: 10 s
+	Undo        Undo          // nil: nothing is written down
+	Record      Recorder      // nil: nothing is recorded
+	// OnExit is told when a component dies that was not told to, and that no Start or StartAll was waiting for (they say it
+	// themselves). It is called from a goroutine of the environment, which Close waits for: it must return soon and not call Close.
+	OnExit func(name string, how error)
+}
+
+// ErrClosed tells that the environment was closed.
+var ErrClosed = errors.New("environment is closed")
+
+// Processes is a set of components run as processes. Its methods are safe for concurrent use.
+type Processes struct {
+	opts   Options
+	forks  *forker
+	closed atomic.Bool
+	wait   sync.WaitGroup // one for each running process
+
+	mu         sync.Mutex
+	components map[string]*component
+	order      []*component
+}
+
+// New makes an environment without components. Close ends it.
+func New(opts Options) *Processes {
+	if opts.LogLimit == 0 {
+		opts.LogLimit = 32 << 20
+	}
+	if opts.ReadyWithin == 0 {
+		opts.ReadyWithin = 10 * time.Second
+	}
+	return &Processes{opts: opts, forks: newForker(), components: map[string]*component{}}
+}
+
+// Add makes a component known. It does not start it. Names are unique: a name that is known already keeps its first process.
+func (p *Processes) Add(proc Process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.components[proc.Name] != nil {
+		return
+	}
+	c := &component{Process: proc, log: &componentLog{limit: p.opts.LogLimit}}
+	if p.opts.LogDir != "" {
+		c.log.path = filepath.Join(p.opts.LogDir, proc.Name+".log")
+	}
+	p.components[proc.Name] = c
+	p.order = append(p.order, c)
+}
+
+// StartAll starts every component at once and returns when all are ready. The error says of the first that failed how it died, or
+// that it never got ready, and ends with the last lines of its log. What was started stays for Close.
+func (p *Processes) StartAll(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var starts sync.WaitGroup
+	for _, c := range p.all() {
+		starts.Go(func() {
+			if err := p.start(ctx, c); err != nil {
+				cancel(err) // the first one counts: nobody waits for the rest
+			}
+		})
+	}
+	starts.Wait()
+	return context.Cause(ctx)
+}
+
+// Stop tells every component that runs to end, all at once, and kills what has not ended after grace. The errors are those of
+// Terminate.
+func (p *Processes) Stop(ctx context.Context, grace time.Duration) error {
+	all := p.all()
+	errs := make([]error, len(all))
+	var stops sync.WaitGroup
+	for i, c := range all {
+		if c.running() != nil {
+			stops.Go(func() { errs[i] = p.Terminate(ctx, c.Name, grace) })
+		}
+	}
+	stops.Wait()
+	return errors.Join(errs...)
+}
+
+// Close kills every process group, reaps every process and closes the logs. It records nothing: the history is sealed by then.
+// Whatever is not gone when ctx ends is named in the error. Close is idempotent.
+func (p *Processes) Close(ctx context.Context) error {
+	first := !p.closed.Swap(true)
+	var errs []error
+	for _, c := range p.all() {
+		if i := c.running(); i != nil {
+			if _, err := c.signal(syscall.SIGKILL); err != nil && !errors.Is(err, errNotRunning) {
+				errs = append(errs, fmt.Errorf("kill %s: %w", c.Name, err))
+			}
+			select {
+			case <-i.gone:
+			case <-ctx.Done():
+				errs = append(errs, fmt.Errorf("reap %s (process %d): %w", c.Name, i.pid, ctx.Err()))
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("close environment: %w", errors.Join(errs...))
+	}
+	p.wait.Wait() // for OnExit
+	if !first {
+		return nil
+	}
+	p.forks.stop()
+	for _, c := range p.all() {
+		if err := c.log.close(); err != nil {
+			errs = append(errs, fmt.Errorf("log of %s: %w", c.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Processes) all() []*component {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]*component(nil), p.order...)
+}
+
+func (p *Processes) find(name string) (*component, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.components[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("component %s is not known", name)
+}
+
+func (p *Processes) record(c *component, pid int, what history.Outcome, value string) {
+	if p.opts.Record != nil && !p.closed.Load() {
+		p.opts.Record.Record(history.Event{
+			Kind: history.KindProcess, Unit: history.NoUnit, Component: c.Name, Outcome: what, Token: uint64(pid), Value: value,
+		})
+	}
+}
