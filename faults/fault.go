@@ -85,7 +85,8 @@ type Links interface {
 	Link(edge targets.Edge) (Link, error)
 }
 
-// Link is the proxied edge. Set swaps what it does to bytes from now on; it never blocks and never touches Toxiproxy.
+// Link is one fault's hold on a proxied edge. Set swaps what it does to bytes from now on; it never blocks and never touches
+// Toxiproxy. Several Link values of one edge are merged: what any of them holds is held, delays add up, the lowest rate counts.
 type Link interface {
 	Set(Shape)
 	Probe(ctx context.Context) Probe // one exchange through the proxy, as a client of the edge would see it
@@ -96,27 +97,43 @@ type Link interface {
 type Shape struct {
 	HoldRequests   bool // nothing is read or written that way; nothing is lost
 	HoldResponses  bool
-	Swallow        bool          // black hole: requests are read and thrown away; the connection dies at the end of the fault
-	LoseResponses  bool          // requests pass; the first response byte closes the connection, undelivered
+	Swallow        bool          // black hole: bytes are read and thrown away, both ways; a connection that lost any dies at the end of the fault
+	LoseResponses  bool          // requests pass; the first response byte from now on closes the connection, undelivered
 	Reset          bool          // every connection, existing and new, is closed with RST
 	Delay          time.Duration // added to bytes, each way it applies
 	DelayRequests  bool          // Delay applies to requests
 	DelayResponses bool          // Delay applies to responses
-	Rate           int64         // bytes per second, each way; 0: no limit
+	Rate           int64         // bytes per second, each way, shared by all connections of the link; 0: no limit
 }
 
 // Counters of a link, for connections of the target only: probes are not counted.
 type Counters struct {
-	Connections int64 // touched by a shape other than the zero one
+	Connections int64 // touched by a shape other than the zero one; once for each Link value that set one
 	Bytes       int64 // held, delayed or dropped
 	Dropped     int64
 }
 
+// Padded is a link that can move a given number of bytes with a probe: without it, a rate cannot be confirmed.
+type Padded interface {
+	ProbePadded(ctx context.Context, bytes int) Probe // at least so many bytes of request, answered only when all have arrived
+}
+
+// What a probe saw.
+const (
+	SawAnswer  = "answered" // of any kind: a 404 is an answer
+	SawTimeout = "timeout"  // nothing, and the connection stayed open
+	SawClose   = "closed"   // an orderly close, without an answer
+	SawReset   = "reset"    // ECONNRESET
+	SawRefusal = "refused"  // nobody listens on the other side
+)
+
 // Probe is what one exchange through a link looked like.
 type Probe struct {
-	Outcome string // answered, timeout, closed, reset, refused
-	Took    time.Duration
-	Err     error
+	Outcome string        // SawAnswer, SawTimeout, SawClose, SawReset or SawRefusal
+	Took    time.Duration // from the dial until the outcome was known
+	Sent    int64         // bytes of the probe that the link delivered to the listening side
+	Dropped int64         // bytes of the probe and of its answer that the link threw away
+	Err     error         // what the outcome was read from; nil when answered
 }
 
 // Kind is a kind of fault, as a value: listed, explained, validated and documented from one place.

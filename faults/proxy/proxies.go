@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+	"github.com/rs/zerolog"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/targets"
+)
+
+// Proxies are the proxied edges of one target. Make them with New; they are safe for use from any goroutine.
+type Proxies struct {
+	server *toxiproxy.ApiServer // never listens: it holds what Toxiproxy's links ask of it
+
+	mu     sync.Mutex
+	links  map[targets.Edge]*link
+	order  []*link
+	closed bool
+}
+
+var _ faults.Links = (*Proxies)(nil)
+
+// New makes an empty set of proxies. Close it.
+func New() *Proxies {
+	toxics.Register(toxicType, new(toxic))
+	return &Proxies{
+		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
+		links:  map[targets.Edge]*link{},
+	}
+}
+
+// Add puts a proxy on an edge and returns the address that the dialling component must use. upstream (host:port) need not listen
+// yet: it is dialled anew for each connection.
+func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return "", fmt.Errorf("add proxy %s: proxies are closed", edge.Name())
+	}
+	if _, ok := p.links[edge]; ok {
+		return "", fmt.Errorf("add proxy %s: the edge has one", edge.Name())
+	}
+	l := &link{edge: edge, upstream: upstream, server: p.server, owners: map[*handle]faults.Shape{}, conns: map[*conn]struct{}{}, probes: map[int]*visit{}}
+	l.armed.Store(&armed{changed: make(chan struct{})})
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.proxy = toxiproxy.NewProxy(p.server, edge.Name(), "", upstream)
+	for way, stream := range []string{"upstream", "downstream"} {
+		w, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
+			`{"name":%q,"type":%q,"stream":%q,"toxicity":1,"attributes":{}}`, stream, toxicType, stream)))
+		if err != nil {
+			return "", fmt.Errorf("install toxic on %s: %w", edge.Name(), err)
+		}
+		t := w.Toxic.(*toxic)
+		t.link, t.way = l, way
+	}
+	l.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen for %s: %w", edge.Name(), err)
+	}
+	p.links[edge], p.order = l, append(p.order, l)
+	l.running.Go(l.accept)
+	return l.listener.Addr().String(), nil
+}
+
+// Link gives a hold on an edge, for one fault: what several of them set is merged. A hold that has set the zero shape is as good as none.
+func (p *Proxies) Link(edge targets.Edge) (faults.Link, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.links[edge]
+	if !ok {
+		return nil, fmt.Errorf("link %s: no proxy on this edge", edge.Name())
+	}
+	return &handle{l}, nil
+}
+
+// Stats is what went over one edge. Probes are not counted.
+type Stats struct {
+	Edge        string `json:"edge"`        // its name: "relay -> broker"
+	Open        int64  `json:"open"`        // connections now
+	Connections int64  `json:"connections"` // connections ever
+	Requests    int64  `json:"requests"`    // bytes delivered to the listening component
+	Responses   int64  `json:"responses"`   // bytes delivered to the dialling component
+}
+
+// Stats counts all edges, in the order they were added.
+func (p *Proxies) Stats() []Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]Stats, len(p.order))
+	for i, l := range p.order {
+		all[i] = Stats{l.edge.Name(), l.open.Load(), l.total.Load(), l.delivered[requests].Load(), l.delivered[responses].Load()}
+	}
+	return all
+}
+
+// Close closes every listener and connection, and returns when all pumps have ended. It may be called more than once.
+func (p *Proxies) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	links := p.order
+	p.mu.Unlock()
+	var errs []error
+	for _, l := range links {
+		if err := l.close(); err != nil {
+			errs = append(errs, fmt.Errorf("close proxy %s: %w", l.edge.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
