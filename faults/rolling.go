@@ -1,0 +1,82 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/targets"
+)
+
+// rollingRestart is a process over time: Inject performs all of it, and Heal only sees to it that everybody is there.
+type rollingRestart struct {
+	components []string
+	grace      time.Duration
+	processes  Processes
+}
+
+func newRollingRestart(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
+	if processes == nil {
+		return nil, fmt.Errorf("%s needs processes", s.Kind)
+	}
+	list := components(s)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s needs components", s.Kind)
+	}
+	return &rollingRestart{components: list, grace: graceOf(s), processes: processes}, nil
+}
+
+// Inject restarts the components one after the other. Each is seen gone, and then ready, before the next is touched.
+func (f *rollingRestart) Inject(ctx context.Context) (Evidence, error) {
+	start := time.Now()
+	var took, details []string
+	for _, c := range f.components {
+		began := time.Now()
+		detail, err := f.restart(ctx, c)
+		if detail != "" {
+			details = append(details, detail)
+		}
+		if err != nil {
+			return Evidence{Took: time.Since(start), Detail: strings.Join(append(details, took...), "; ")}, fmt.Errorf("restart %s: %w", c, err)
+		}
+		took = append(took, fmt.Sprintf("%s in %v", c, round(time.Since(began))))
+	}
+	return Evidence{
+		Probe:  "each was gone, and came back as a new process that is ready: " + strings.Join(took, ", "),
+		Took:   time.Since(start),
+		Detail: strings.Join(details, "; "),
+	}, nil
+}
+
+func (f *rollingRestart) restart(ctx context.Context, component string) (detail string, err error) {
+	if !f.processes.Alive(component) {
+		return "", fmt.Errorf("before the fault: %s does not run", component)
+	}
+	if detail, err = terminate(ctx, f.processes, component, f.grace); err != nil {
+		return detail, err
+	}
+	if _, err = gone(ctx, f.processes, component); err != nil {
+		return detail, err
+	}
+	if err = f.processes.Start(ctx, component); err != nil {
+		return detail, err
+	}
+	return detail, ready(ctx, f.processes, component)
+}
+
+// Heal starts what an interrupted Inject left down, and shows that every component is ready.
+func (f *rollingRestart) Heal(ctx context.Context) (Evidence, error) {
+	start := time.Now()
+	for _, c := range f.components {
+		if !f.processes.Alive(c) {
+			if err := f.processes.Start(ctx, c); err != nil {
+				return Evidence{Took: time.Since(start)}, fmt.Errorf("start %s: %w", c, err)
+			}
+		}
+		if err := ready(ctx, f.processes, c); err != nil {
+			return Evidence{Took: time.Since(start)}, fmt.Errorf("after the fault: %w", err)
+		}
+	}
+	return Evidence{Probe: strings.Join(f.components, ", ") + ": ready", Took: time.Since(start)}, nil
+}
