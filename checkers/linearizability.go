@@ -1,0 +1,328 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+var linearizableState = Guarantee{
+	Name:    "linearizable-state",
+	Promise: "What clients read and update of a unit looks as if it happened one operation at a time.",
+	Finds: "Submits, reads and conditional updates of one unit that no order explains which respects what came before what: a read " +
+		"that goes back behind an earlier one, a unit that leaves its end, an update that was accepted for a version already passed, " +
+		"or refused for the version it named, a note that nobody wrote or that a later read no longer shows. Each unit is a small " +
+		"history of its own, searched with Porcupine in a bounded time and memory; one that could not be decided is named.",
+	Needs: []string{history.FeedReads},
+	Check: checkLinearizable,
+}
+
+const (
+	maxCalls       = 1000             // operations of one unit; the search keeps a bit of each, for each step it tries
+	searchMemory   = 64 << 20         // bytes of one search, about
+	perStep        = 192              // bytes of one step tried, beside the bits
+	unitTime       = time.Second      // of one search
+	searchFallback = 10 * time.Second // of all, where the spec does not say
+	maxNarrowed    = 100              // units whose first bad answer is looked for
+)
+
+// decision is what became of one unit.
+type decision struct {
+	unit   int
+	list   []call // what was searched
+	states interned
+	legal  bool
+	reason string // why it could not be decided
+}
+
+func checkLinearizable(c *Case) Judgement {
+	const name = "linearizable-state"
+	var units []int
+	for u := range c.units {
+		if c.units[u].touched != none && len(c.operationsOf(u)) > 1 {
+			units = append(units, u)
+		}
+	}
+	budget := c.budget
+	if budget <= 0 {
+		budget = searchFallback
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, budget)
+	defer cancel()
+	decisions := c.decide(ctx, units)
+	var suspects []suspect
+	var undecided []decision
+	checked := 0
+	for _, d := range decisions {
+		switch {
+		case d.reason != "":
+			undecided = append(undecided, d)
+			continue
+		case !d.legal:
+			if len(suspects) < maxNarrowed {
+				suspects = append(suspects, c.unexplained(ctx, d))
+			} else {
+				suspects = append(suspects, c.unordered(d))
+			}
+		}
+		checked++
+	}
+	j := c.judgement(name, c.nouns+" with more than one operation", checked, suspects)
+	if len(undecided) > 0 {
+		d := undecided[0]
+		reason := fmt.Sprintf("%s could not be decided: %s", c.name(d.unit), d.reason)
+		if more := len(undecided) - 1; more > 0 {
+			reason += fmt.Sprintf(" (and %d more)", more)
+		}
+		j = j.unknown(reason)
+	}
+	return j
+}
+
+// decide searches each unit, as many at a time as there are processors: Porcupine itself would start them all at once, and
+// their memory adds up.
+func (c *Case) decide(ctx context.Context, units []int) []decision {
+	decisions := make([]decision, len(units))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var failed atomic.Value
+	for range min(runtime.GOMAXPROCS(0), len(units)) {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					failed.CompareAndSwap(nil, fmt.Sprint(p)) // the first; the type must always be the same
+				}
+			}()
+			for {
+				k := int(next.Add(1)) - 1
+				if k >= len(units) {
+					return
+				}
+				decisions[k] = c.decideUnit(ctx, units[k])
+			}
+		})
+	}
+	wg.Wait()
+	if p := failed.Load(); p != nil {
+		panic(p) // in the goroutine whose caller turns it into an unknown
+	}
+	return decisions
+}
+
+func (c *Case) decideUnit(ctx context.Context, u int) decision {
+	d := decision{unit: u}
+	if n := len(c.operationsOf(u)); n > maxCalls {
+		d.reason = fmt.Sprintf("it has %d operations, and the limit is %d", n, maxCalls)
+		return d
+	}
+	list, versions := c.calls(u, &d.states)
+	d.legal, d.reason = search(ctx, list, versions)
+	if !d.legal {
+		d.list = list
+	}
+	return d
+}
+
+// search tells whether some order explains the calls; a reason, where it gave up.
+func search(ctx context.Context, list []call, versions bool) (legal bool, reason string) {
+	if ctx.Err() != nil {
+		return false, "the time for all searches was used up"
+	}
+	if witness(list, versions) {
+		return true, ""
+	}
+	deadline, _ := ctx.Deadline()
+	timeout := max(min(time.Until(deadline), unitTime), time.Nanosecond)
+	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
+	operations := make([]porcupine.Operation, len(list))
+	for k := range list {
+		operations[k] = porcupine.Operation{Input: &list[k].lifeOp, Call: list[k].begin, Return: list[k].end}
+	}
+	switch result := porcupine.CheckOperationsTimeout(s.model(), operations, timeout); {
+	case result == porcupine.Ok:
+		return true, ""
+	case result == porcupine.Unknown || ctx.Err() != nil:
+		return false, fmt.Sprintf("the search over %d operations did not end within %v", len(list), timeout.Round(time.Millisecond))
+	case s.exhausted.Load():
+		return false, fmt.Sprintf("the search over %d operations needs more than %d MB", len(list), searchMemory>>20)
+	}
+	return false, ""
+}
+
+// witness tries the one order that explains nearly every unit: operations in the order of their answers, a submit without an answer
+// at its call, an amendment without one not at all. The order respects time, since a comes before b wherever a had ended when b
+// began; so if each operation is legal in it, it is the proof that the unit is linearizable, and no search is needed. If not,
+// nothing is known.
+func witness(list []call, versions bool) bool {
+	order := make([]int, 0, len(list))
+	for k := range list {
+		if !list[k].info || list[k].kind == lifeSubmit {
+			order = append(order, k)
+		}
+	}
+	at := func(k int) int64 {
+		if list[k].info {
+			return list[k].begin
+		}
+		return list[k].end
+	}
+	slices.SortFunc(order, func(a, b int) int { return int(at(a) - at(b)) })
+	var s lifeState
+	for _, k := range order {
+		next, ok := s.step(&list[k].lifeOp, versions)
+		if !ok {
+			return false
+		}
+		s = next
+	}
+	return true
+}
+
+// searcher is the model as Porcupine wants it, with a bound on the steps that it takes.
+type searcher struct {
+	ctx       context.Context
+	versions  bool
+	left      int // steps; used by one goroutine: a search has one partition
+	exhausted atomic.Bool
+}
+
+var stateSeed = maphash.MakeSeed()
+
+func (s *searcher) model() porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return lifeState{} },
+		StepContext: func(ctx context.Context, state, input, _ any) (bool, any) {
+			if s.left--; s.left < 0 {
+				s.exhausted.Store(true) // every step is illegal from here on, so that the search unwinds
+			}
+			if s.exhausted.Load() || s.ctx.Err() != nil {
+				return false, state
+			}
+			next, ok := state.(lifeState).step(input.(*lifeOp), s.versions)
+			return ok, next
+		},
+		Equal: func(a, b any) bool { return a.(lifeState) == b.(lifeState) },
+		Hash:  func(state any) uint64 { return maphash.Comparable(stateSeed, state.(lifeState)) },
+	}
+}
+
+// unexplained narrows a unit that no order explains to the first answer that made it so.
+func (c *Case) unexplained(ctx context.Context, d decision) suspect {
+	list := d.list
+	ends := make([]int64, 0, len(list))
+	for k := range list {
+		if !list[k].info {
+			ends = append(ends, list[k].end)
+		}
+	}
+	slices.Sort(ends)
+	_, versions := c.calls(d.unit, &interned{})
+	// Whatever can be explained can be explained up to any earlier instant, so that the first bad answer is found by halving.
+	first := sort.Search(len(ends), func(k int) bool {
+		if k == len(ends)-1 {
+			return true
+		}
+		legal, reason := search(ctx, upTo(list, ends[k], int64(c.H.Len())), versions)
+		return !legal && reason == ""
+	})
+	if first == len(ends) {
+		return c.unordered(d)
+	}
+	culprit := slices.IndexFunc(list, func(x call) bool { return !x.info && x.end == ends[first] })
+	return c.inexplicable(d, list, culprit, versions)
+}
+
+// unordered is a finding that is not narrowed.
+func (c *Case) unordered(d decision) suspect {
+	events := make([]uint32, 0, len(d.list))
+	for _, x := range d.list {
+		events = append(events, x.op.call)
+	}
+	return suspect{unit: d.unit, events: events, say: func() string { return "no order of its operations explains " + c.name(d.unit) }}
+}
+
+// upTo is what was known at an instant: an operation that had not been answered yet may have happened or not.
+func upTo(list []call, end, forever int64) (known []call) {
+	for _, x := range list {
+		if x.begin > end {
+			continue
+		}
+		if x.end > end {
+			if x.kind != lifeSubmit && x.kind != lifeAmend {
+				continue
+			}
+			x.info, x.end = true, forever
+		}
+		known = append(known, x)
+	}
+	return known
+}
+
+// inexplicable says what is wrong with an answer: beside the earlier one that it contradicts, where there is one.
+func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool) suspect {
+	bad := list[culprit]
+	events := []uint32{bad.op.call, bad.op.ret}
+	against := -1
+	for k, x := range list {
+		if k != culprit && !x.info && x.end < bad.begin && contradict(&x.lifeOp, &bad.lifeOp, versions) && (against < 0 || x.end > list[against].end) {
+			against = k
+		}
+	}
+	if against >= 0 {
+		events = append(events, list[against].op.call, list[against].op.ret)
+	}
+	return suspect{unit: d.unit, events: events, notes: map[uint32]string{bad.op.ret: "cannot be"}, say: func() string {
+		if against < 0 {
+			return fmt.Sprintf("%s: %s, and no order of its operations explains that", c.name(d.unit), c.saw(bad))
+		}
+		return fmt.Sprintf("%s: %s, after %s", c.name(d.unit), c.saw(bad), c.saw(list[against]))
+	}}
+}
+
+// contradict tells that b, begun after a was answered, cannot be whatever else happened.
+func contradict(a, b *lifeOp, versions bool) bool {
+	switch {
+	case b.kind == lifeAbsent:
+		return a.kind != lifeAbsent
+	case a.kind == lifeAbsent || b.kind == lifeSubmit:
+		return false
+	case b.kind == lifeAmend && versions:
+		return b.version != b.expected+1 || b.expected < a.version
+	case b.kind == lifeRefused:
+		return b.version == b.expected || b.version < a.version
+	}
+	if a.kind == lifeRead && b.kind == lifeRead && a.life.final() && a.state != b.state {
+		return true
+	}
+	if !versions || a.version > b.version {
+		return versions
+	}
+	return a.version == b.version && a.kind == lifeRead && b.kind == lifeRead && (a.state != b.state || a.noted && b.noted && a.note != b.note)
+}
+
+// saw says what an operation's client did and learned.
+func (c *Case) saw(x call) string {
+	answer := answered(c.H.Event(int(x.op.ret)))
+	at := when(c.at(x.op.ret))
+	if x.final {
+		return fmt.Sprintf("at the end it was found %s", observedText(c.H.Event(int(x.op.ret))))
+	}
+	who := client(c.H.Actor[x.op.call])
+	switch x.kind {
+	case lifeSubmit:
+		return fmt.Sprintf("%s submitted it at %s and %s", who, at, answer)
+	case lifeAmend, lifeRefused:
+		return fmt.Sprintf("%s amended it at %s, expecting version %d, and %s", who, at, x.expected, answer)
+	}
+	return fmt.Sprintf("%s read it at %s and %s", who, at, answer)
+}

@@ -1,0 +1,262 @@
+package checkers
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// MetricKind is an indicator that is measured in every run, as a value: listed, explained and checked from one place.
+type MetricKind struct {
+	Name string
+	Unit string // s, ratio, count
+	Doc  string
+}
+
+// Metrics lists every indicator, in the order of reports. Thresholds and requirements can name each.
+var Metrics = []MetricKind{
+	{"completion_rate", "ratio", "acknowledged units that ended completed, compensated or quarantined"},
+	{"completion_latency.p50", "s", "from when a unit was due to be asked for to the first evidence of its end: median"},
+	{"completion_latency.p95", "s", "the same: 95 of 100 were at most this"},
+	{"completion_latency.p99", "s", "the same: 99 of 100 were at most this"},
+	{"completion_latency.max", "s", "the same: the slowest"},
+	{"submit_latency.p50", "s", "from when a unit was due to be asked for to its acknowledgement, retries included: median"},
+	{"submit_latency.p95", "s", "the same: 95 of 100 were at most this"},
+	{"submit_latency.p99", "s", "the same: 99 of 100 were at most this"},
+	{"submit_latency.max", "s", "the same: the slowest"},
+	{"dead_letter_rate", "ratio", "acknowledged units that ended quarantined or in the dead letters"},
+	{"duplicate_rate", "ratio", "repeated effects that the sink absorbed, for each effect applied"},
+	{"compensation_success", "ratio", "units that began to be undone, or ended compensated, and ended compensated with nothing in force"},
+	{"retries_per_unit", "count", "submits beyond the first, for each unit, on average"},
+	{"stuck", "count", "units still open at the end"},
+	{"audit_completeness", "ratio", "audit events delivered, of those that the sources say they wrote"},
+	{"rollback_rate", "ratio", "units that ended compensated, of those that ended compensated or completed"},
+	{"recovery_time", "s", "from the beginning of a fault's heal to the first operation begun after it that was ok; the slowest fault"},
+	{"redeliveries", "count", "messages that the target says it got more than once"},
+	{"deduplicated", "count", "repeated effects that the sink absorbed"},
+	{"units", "count", "units that clients asked for"},
+	{"acknowledged", "count", "units that some attempt got an ok for"},
+	{"operations", "count", "client operations"},
+	{"submit.ok", "count", "submits that were ok"},
+	{"read.ok", "count", "reads that were ok"},
+	{"amend.ok", "count", "conditional updates that were ok"},
+	{"info_rate", "ratio", "operations of which nobody knows whether they took effect"},
+	{"in_flight.min", "count", "operations in flight during the fault that saw the fewest"},
+	{"lateness.p50", "s", "how late the harness itself began its operations: median"},
+	{"lateness.p99", "s", "the same: 99 of 100 were at most this"},
+	{"lateness.max", "s", "the same: the latest"},
+}
+
+func metricKind(name string) (MetricKind, bool) {
+	k := slices.IndexFunc(Metrics, func(m MetricKind) bool { return m.Name == name })
+	if k < 0 {
+		return MetricKind{}, false
+	}
+	return Metrics[k], true
+}
+
+// values is what was measured; what is not in it was not measurable.
+type values map[string]float64
+
+func (v values) ratio(name string, part, whole int) {
+	if whole > 0 {
+		v[name] = float64(part) / float64(whole)
+	}
+}
+
+// quantiles takes the nearest rank: the value that the fraction named is at most.
+func (v values) quantiles(name string, d []time.Duration) {
+	if len(d) == 0 {
+		return
+	}
+	slices.Sort(d)
+	at := func(q float64) float64 { return d[max(int(math.Ceil(q*float64(len(d))))-1, 0)].Seconds() }
+	v[name+".p50"], v[name+".p95"], v[name+".p99"], v[name+".max"] = at(0.5), at(0.95), at(0.99), at(1)
+}
+
+// counts adds up the units and operations.
+func (c *Case) counts() Counts {
+	n := Counts{Events: c.H.Len(), Operations: len(c.ops), Effects: c.applied, Deduplicated: c.deduplicated}
+	for u := range c.units {
+		switch x := &c.units[u]; {
+		case x.attempts == 0:
+			continue
+		case x.acknowledged():
+			n.Acknowledged++
+		case x.refused():
+			n.Refused++
+		default:
+			n.Unknown++
+		}
+		n.Units++
+	}
+	for _, o := range c.ops {
+		switch {
+		case o.ret == none || c.H.Kind[o.ret] == history.KindInfo:
+			n.Info++
+		case c.H.Kind[o.ret] == history.KindOK:
+			n.OK++
+		default:
+			n.Fail++
+		}
+	}
+	return n
+}
+
+// metrics measures every indicator.
+func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
+	v := make(values)
+	c.unitMetrics(v, n)
+	c.operationMetrics(v, n)
+	c.faultMetrics(v, faults)
+	c.lateMetrics(v)
+	if c.redelivered {
+		v["redeliveries"] = float64(c.redeliveries)
+	}
+	if c.has(history.FeedEffects) {
+		v["deduplicated"] = float64(c.deduplicated)
+		v.ratio("duplicate_rate", c.deduplicated, c.applied)
+	}
+	var heads uint64
+	arrived := 0
+	for k := range c.chains {
+		if ch := &c.chains[k]; ch.head != none {
+			heads += c.H.Token[ch.head]
+			arrived += len(ch.events)
+		}
+	}
+	if heads > 0 {
+		v["audit_completeness"] = float64(arrived) / float64(heads)
+	}
+	list := make([]Metric, len(Metrics))
+	for k, m := range Metrics {
+		value, ok := v[m.Name]
+		list[k] = Metric{Name: m.Name, Value: value, Unit: m.Unit, Doc: m.Doc, NA: !ok}
+	}
+	return list
+}
+
+func (c *Case) unitMetrics(v values, n Counts) {
+	var submit, completion []time.Duration
+	var ended, dead, stuck, rolledBack, finished, undone, undoneWell int
+	attempts := 0
+	for u := range c.units {
+		x := &c.units[u]
+		attempts += int(x.attempts)
+		if x.open() {
+			stuck++
+		}
+		if x.kind.final() {
+			finished++
+		}
+		if x.kind == compensated {
+			rolledBack++
+		}
+		if began, well := c.compensation(u); began {
+			undone++
+			if well {
+				undoneWell++
+			}
+		}
+		if !x.acknowledged() {
+			continue
+		}
+		submit = append(submit, c.at(x.acked)-x.intended)
+		if x.kind.terminal() || x.dead != none {
+			ended++
+		}
+		if x.accounted() {
+			dead++
+		}
+		if x.done >= 0 {
+			completion = append(completion, x.done-x.intended)
+		}
+	}
+	v["units"], v["acknowledged"] = float64(n.Units), float64(n.Acknowledged)
+	v.quantiles("submit_latency", submit)
+	v.quantiles("completion_latency", completion)
+	v.ratio("retries_per_unit", attempts-n.Units, n.Units)
+	if c.states == 0 {
+		return
+	}
+	v["stuck"] = float64(stuck)
+	v.ratio("completion_rate", ended, n.Acknowledged)
+	v.ratio("dead_letter_rate", dead, n.Acknowledged)
+	v.ratio("rollback_rate", rolledBack, finished)
+	v.ratio("compensation_success", undoneWell, undone)
+}
+
+// compensation tells whether a unit began to be undone, and whether that left nothing in force.
+func (c *Case) compensation(u int) (began, well bool) {
+	began = c.units[u].kind == compensated
+	for s := range c.steps {
+		began = began || c.cell(u, s).undo > 0
+	}
+	return began, began && c.units[u].kind == compensated && len(c.stepsInForce(u, false)) == 0
+}
+
+func (c *Case) operationMetrics(v values, n Counts) {
+	var submits, reads, amends int
+	for _, o := range c.ops {
+		if o.ret == none || c.H.Kind[o.ret] != history.KindOK {
+			continue
+		}
+		switch c.H.Op[o.call] {
+		case c.submit:
+			submits++
+		case c.read:
+			reads++
+		case c.amend:
+			amends++
+		}
+	}
+	v["operations"] = float64(n.Operations)
+	v["submit.ok"], v["read.ok"], v["amend.ok"] = float64(submits), float64(reads), float64(amends)
+	v.ratio("info_rate", n.Info, n.Operations)
+}
+
+// faultMetrics: a fault after which operations were begun and none was ok took at least as long as the history goes on.
+func (c *Case) faultMetrics(v values, faults []FaultResult) {
+	slowest := time.Duration(-1)
+	least := -1
+	for _, f := range faults {
+		if f.Verdict == NotReached {
+			continue
+		}
+		if least < 0 || f.InFlight < least {
+			least = f.InFlight
+		}
+		slowest = max(slowest, f.Recovery)
+	}
+	for k := range c.faults {
+		if from := min(c.faults[k].end, c.faults[k].healed); from != none {
+			if d, tried := c.recovery(from); d < 0 && tried {
+				slowest = max(slowest, c.last()-c.at(from))
+			}
+		}
+	}
+	if least >= 0 {
+		v["in_flight.min"] = float64(least)
+	}
+	if slowest >= 0 {
+		v["recovery_time"] = slowest.Seconds()
+	}
+}
+
+func (c *Case) lateMetrics(v values) {
+	if c.lateness == none {
+		return
+	}
+	var late map[string]float64 // nanoseconds
+	if json.Unmarshal([]byte(c.str(c.H.Value[c.lateness])), &late) != nil {
+		return
+	}
+	for _, q := range []string{"p50", "p99", "max"} {
+		if ns, ok := late[q]; ok {
+			v["lateness."+q] = ns / 1e9
+		}
+	}
+}

@@ -1,0 +1,387 @@
+package checkers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// maxStory is how many lines a story has at most.
+const maxStory = 25
+
+// line is a story line with what decides whether it is kept: proof first, then the more telling ones.
+type line struct {
+	StoryLine
+	rank int // 0: always kept
+}
+
+// The ranks of lines, in the order in which they are given up last.
+const (
+	proofLine = iota
+	effectLine
+	submitLine
+	faultLine
+	stateLine
+	auditLine
+	amendLine
+	readLine
+)
+
+// story tells what became of one unit: its client, its effects, its audit trail, the faults that were in force while it was under
+// way, and how it was found at the end.
+func (c *Case) story(u int, s suspect) []StoryLine {
+	events := c.eventsOf(u)
+	var lines []line
+	told := make(map[[2]uint64]bool) // audit events told: redeliveries are not told again
+	first, last := none, uint32(0)
+	for _, i := range events {
+		if c.H.Kind[i] == history.KindAudit {
+			id := [2]uint64{uint64(c.H.Comp[i]), c.H.Token[i]}
+			if told[id] && !slices.Contains(s.events, i) {
+				continue
+			}
+			told[id] = true
+		}
+		l, ok := c.line(i)
+		if !ok {
+			continue
+		}
+		if c.H.Kind[i] != history.KindObserve {
+			first, last = min(first, i), max(last, i)
+		}
+		lines = append(lines, l)
+	}
+	if first != none {
+		lines = append(lines, c.faultLines(first, last)...)
+	}
+	for _, i := range s.events {
+		if !slices.Contains(events, i) {
+			if l, ok := c.line(i); ok {
+				lines = append(lines, l)
+			}
+		}
+	}
+	return finish(lines, s)
+}
+
+// storyOf tells events that belong to no unit.
+func (c *Case) storyOf(events []uint32, s suspect) []StoryLine {
+	var lines []line
+	for _, i := range events {
+		if l, ok := c.line(i); ok {
+			lines = append(lines, l)
+		}
+	}
+	if len(events) > 0 {
+		lines = append(lines, c.faultLines(events[0], events[len(events)-1])...)
+	}
+	return finish(lines, s)
+}
+
+// finish puts lines in order, marks the proof, and gives up the least telling where there are too many.
+func finish(lines []line, s suspect) []StoryLine {
+	for k := range lines {
+		l := &lines[k]
+		if slices.Contains(s.events, uint32(l.Seq)) {
+			l.Proof, l.rank = true, proofLine
+		}
+		if note := s.notes[uint32(l.Seq)]; note != "" {
+			if l.Note != "" {
+				note = l.Note + ", " + note
+			}
+			l.Note = note
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	more := 0
+	for rank := readLine; rank >= proofLine && len(lines) > maxStory-1; rank-- {
+		for k := len(lines) - 1; k >= 0 && len(lines) > maxStory-1; k-- {
+			if lines[k].rank == rank {
+				lines = slices.Delete(lines, k, k+1)
+				more++
+			}
+		}
+	}
+	story := make([]StoryLine, 0, len(lines)+1)
+	for _, l := range lines {
+		story = append(story, l.StoryLine)
+	}
+	if more > 0 {
+		end := story[len(story)-1]
+		story = append(story, StoryLine{Seq: end.Seq, T: end.T, Text: fmt.Sprintf("… %d more", more)})
+	}
+	return story
+}
+
+// line says one event in words; false for an event that tells nothing.
+func (c *Case) line(i uint32) (line, bool) {
+	e := c.H.Event(int(i))
+	l := line{StoryLine: StoryLine{Seq: e.Seq, T: e.T}}
+	switch e.Kind {
+	case history.KindInvoke:
+		l.Who, l.Text, l.rank = client(e.Actor), c.asks(i, e), operationRank(e.Op)
+	case history.KindOK, history.KindFail, history.KindInfo:
+		l.Who, l.Text, l.rank = client(e.Actor), answered(e), operationRank(e.Op)
+	case history.KindEffect:
+		l.Who, l.Text, l.Note, l.rank = c.actorOf(e), c.lands(e), effectNote(e.Outcome), effectLine
+	case history.KindAudit:
+		l.Who, l.Text, l.rank = clip(e.Component, 40), fmt.Sprintf("audit event %d: %s", e.Token, clip(e.Op, 60)), auditLine
+	case history.KindObserve:
+		l.Who, l.rank = "at the end", stateLine
+		l.Text = observedText(e)
+	case history.KindFault:
+		return c.faultLine(e), true
+	case history.KindProcess:
+		l.Who, l.Text, l.rank = clip(e.Component, 40), clip(e.Value, 120), faultLine
+	case history.KindPhase:
+		l.Who, l.Text, l.rank = "run", strings.TrimSpace("phase "+e.Op+" ends "+clip(e.Value, 40)), stateLine
+	default:
+		return l, false
+	}
+	return l, true
+}
+
+func client(actor uint32) string { return fmt.Sprintf("client %d", actor) }
+
+func operationRank(op string) int {
+	switch op {
+	case "submit":
+		return submitLine
+	case "amend":
+		return amendLine
+	}
+	return readLine
+}
+
+func (c *Case) asks(i uint32, e history.Event) string {
+	id := ""
+	if e.Unit != history.NoUnit {
+		id = " " + c.id(int(c.col[i]))
+	}
+	text := clip(e.Op, 40) + id
+	switch e.Op {
+	case "submit":
+		text = "submits" + id
+	case "read":
+		text = "reads" + id
+	case "amend":
+		text = fmt.Sprintf("amends%s, expecting version %d, note %q", id, e.Token, clip(e.Value, 60))
+	}
+	if e.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", e.Attempt)
+	}
+	return text
+}
+
+func answered(e history.Event) string {
+	value := clip(e.Value, 120)
+	if e.Kind == history.KindOK && e.Op == "read" {
+		if state, note, ok := strings.Cut(e.Value, "|"); ok {
+			value = clip(state, 60)
+			if note != "" {
+				value += fmt.Sprintf(", note %q", clip(note, 60))
+			}
+		}
+	}
+	if e.Token > 0 {
+		value = strings.TrimPrefix(fmt.Sprintf("%s, version %d", value, e.Token), ", ")
+	}
+	text := "is answered"
+	switch e.Kind {
+	case history.KindFail:
+		text = "is refused"
+	case history.KindInfo:
+		text = "never learns what became of it"
+	}
+	if value == "" {
+		return text
+	}
+	return text + ": " + value
+}
+
+func (c *Case) actorOf(e history.Event) string {
+	if e.Component == "" {
+		return "target"
+	}
+	return clip(e.Component, 40)
+}
+
+func (c *Case) lands(e history.Event) string {
+	step := history.Step{Name: e.Step}
+	for _, s := range c.steps {
+		if s.Name == e.Step {
+			step = s
+		}
+	}
+	text := did(step, e.Op == "undo")
+	if a := amount(e.Value); a != "" {
+		text += " " + a
+	}
+	if e.Key != "" {
+		text += ", key " + clip(e.Key, 80)
+	}
+	return text
+}
+
+func effectNote(o history.Outcome) string {
+	switch o {
+	case history.OutcomeApplied:
+		return "applied"
+	case history.OutcomeDeduplicated:
+		return "deduplicated"
+	case history.OutcomeRefused:
+		return "refused"
+	}
+	return ""
+}
+
+func observedText(e history.Event) string {
+	value := clip(e.Value, 120)
+	switch e.Op {
+	case "state":
+		if e.Token > 0 {
+			value += fmt.Sprintf(", version %d", e.Token)
+		}
+		return "state " + value
+	case "step":
+		return clip(e.Step, 40) + " is " + map[bool]string{true: "in force", false: "not in force"}[e.Value == "in-force"]
+	case "dead-letter":
+		return "dead letter: " + value
+	case "audit-head":
+		return fmt.Sprintf("%s says its audit trail ends at %d", clip(e.Component, 40), e.Token)
+	}
+	return strings.TrimSpace(clip(e.Op, 40) + " " + value)
+}
+
+// faultLines are the beginnings and ends of the faults in force between two events, and the processes that went unasked.
+func (c *Case) faultLines(first, last uint32) (lines []line) {
+	for _, s := range c.faultsBetween(first, last) {
+		for _, i := range []uint32{s.begin, s.confirmed, s.end, s.healed} {
+			if i != none {
+				lines = append(lines, c.faultLine(c.H.Event(int(i))))
+			}
+		}
+	}
+	for _, i := range c.exits {
+		if l, ok := c.line(i); ok && i >= first && i <= last {
+			l.Fault = true
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+func (c *Case) faultLine(e history.Event) line {
+	text := strings.TrimSpace(clip(e.Op, 40) + " " + clip(e.Component, 80))
+	switch e.Outcome {
+	case history.OutcomeBegin:
+		text += " begins"
+	case history.OutcomeConfirmed:
+		text += " is in force"
+	case history.OutcomeEnd:
+		text += " ends"
+	case history.OutcomeHealed:
+		text += " is gone"
+	case history.OutcomeFailed:
+		text += " failed"
+	}
+	return line{StoryLine: StoryLine{Seq: e.Seq, T: e.T, Who: clip(e.Key, 20), Text: text, Fault: true}, rank: faultLine}
+}
+
+// life is the time from when a unit was asked for to the first evidence that it had ended.
+func (c *Case) life(u int) (from, to time.Duration) {
+	x := &c.units[u]
+	from, to = x.intended, x.done
+	if to < 0 {
+		to = c.last()
+	}
+	return from, to
+}
+
+// twinReach is how far beside a unit its twin is looked for.
+const twinReach = 256
+
+// twin finds a unit near u that was under way during one of the same faults and went well: what it did differently is often the
+// explanation. Among these, one that ended as u did is the closest relative.
+func (c *Case) twin(u int, spans []*span, bad map[int]bool) (twin int, text string) {
+	best, score := -1, 0
+	for d := 1; d <= twinReach; d++ {
+		for _, v := range []int{u - d, u + d} {
+			if v < 0 || v >= len(c.units) || bad[v] || !c.well(v) {
+				continue
+			}
+			n := 1
+			if c.units[v].kind == c.units[u].kind || !c.units[u].kind.terminal() && c.units[v].kind == completed {
+				n++
+			}
+			if c.shared(v, spans) != nil {
+				n += 2
+			}
+			if n > score {
+				best, score = v, n
+			}
+		}
+		if score == 4 || score == 2 && len(spans) == 0 {
+			break
+		}
+	}
+	if best < 0 {
+		return -1, ""
+	}
+	beside := "beside it"
+	if d := max(best-u, u-best); d > 3 {
+		beside = fmt.Sprintf("%d %s away", d, c.nouns)
+	}
+	through := ""
+	if s := c.shared(best, spans); s != nil {
+		through = "went through the same fault (" + clip(s.id, 20) + ") and "
+	}
+	return best, fmt.Sprintf("%s, %s, %sended %s%s", c.name(best), beside, through, c.stateOf(best), c.tally(best))
+}
+
+// well tells that a unit was acknowledged and ended with every step as its state demands.
+func (c *Case) well(u int) bool {
+	x := &c.units[u]
+	if !x.acknowledged() || !x.kind.final() || x.flags&(twiceInForce|againAfterEnd|earlyEffect) != 0 {
+		return false
+	}
+	for s, step := range c.steps {
+		n, known := c.stepInForce(u, s)
+		if known && (x.kind == completed && step.Required && n < 1 || x.kind == compensated && n > 0 && undoable(step)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Case) shared(u int, spans []*span) *span {
+	from, to := c.life(u)
+	for _, s := range spans {
+		a, b := s.holds(c)
+		until := c.last()
+		if b < uint32(c.H.Len()) {
+			until = c.at(b)
+		}
+		if from <= until && to >= c.at(a) {
+			return s
+		}
+	}
+	return nil
+}
+
+// tally says how often each step of a unit was applied: ", charged once, shipped once".
+func (c *Case) tally(u int) string {
+	var words []string
+	for s, step := range c.steps {
+		if n := int(c.cell(u, s).do); n > 0 {
+			words = append(words, did(step, false)+" "+times(n))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return ", " + list(words)
+}

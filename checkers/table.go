@@ -1,0 +1,102 @@
+package checkers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Guarantees lists every guarantee, in the order of reports and documents.
+var Guarantees = []Guarantee{
+	noDuplicateEffects,
+	noLostWork,
+	noPhantomEffects,
+	atomicOutcome,
+	completeAudit,
+	noStuckWork,
+	linearizableState,
+}
+
+// Lookup finds a guarantee by name.
+func Lookup(name string) (Guarantee, bool) {
+	k := slices.IndexFunc(Guarantees, func(g Guarantee) bool { return g.Name == name })
+	if k < 0 {
+		return Guarantee{}, false
+	}
+	return Guarantees[k], true
+}
+
+// Explain tells a person what a guarantee promises and what breaks it. For a name that does not exist the error says which was
+// probably meant.
+func Explain(name string) (string, error) {
+	g, ok := Lookup(name)
+	if !ok {
+		return "", fmt.Errorf("explain guarantee %q: no such guarantee%s", name, didYouMean(name, names()))
+	}
+	return fmt.Sprintf("%s\n\n%s\n\nViolated by:\n%s\n\nNeeds: %s\n", g.Name, g.Promise, wrap(g.Finds, 100), strings.Join(g.Needs, ", ")), nil
+}
+
+func names() []string {
+	all := make([]string, len(Guarantees))
+	for i, g := range Guarantees {
+		all[i] = g.Name
+	}
+	return all
+}
+
+// wrap breaks text into lines of at most width characters.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(text) {
+		if column > 0 && column+1+len(word) > width {
+			b.WriteByte('\n')
+			column = 0
+		}
+		if column > 0 {
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
+
+// didYouMean offers the nearest of some names, where one is near enough to be what was meant.
+func didYouMean(name string, known []string) string {
+	best, distance := "", len(name)/2+1
+	for _, k := range known {
+		if d := edits(name, k); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// edits is the Levenshtein distance of two names.
+func edits(a, b string) int {
+	if len(a) > 64 {
+		a = a[:64]
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
