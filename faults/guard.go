@@ -184,9 +184,10 @@ func (g *Guard) Heal(ctx context.Context, id string) (Evidence, error) {
 		g.settle(e, stuck)
 		return evidence, fmt.Errorf("heal %s: %w", id, err)
 	}
+	err = g.undo.Done(id)
 	g.record(e, history.OutcomeHealed, evidence)
 	g.settle(e, healed)
-	if err := g.undo.Done(id); err != nil {
+	if err != nil {
 		return evidence, fmt.Errorf("heal %s: close undo record: %w", id, err)
 	}
 	return evidence, nil
@@ -216,12 +217,12 @@ func (g *Guard) leave(ctx context.Context, id string) (*guarded, error) {
 			}
 			return e, nil
 		}
-		settled := e.settled
+		now, settled := e.state, e.settled
 		g.mu.Unlock()
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("heal %s: it is %v: %w", id, e.state, context.Cause(ctx))
+			return nil, fmt.Errorf("heal %s: it is %v: %w", id, now, context.Cause(ctx))
 		}
 	}
 }

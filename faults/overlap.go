@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ func (o *Overlap) Error() string {
 // different edges and components may overlap as they like; so may an edge and the component behind it.
 func CheckOverlap(specs []Spec) []error {
 	order := slices.Clone(specs)
-	slices.SortStableFunc(order, func(a, b Spec) int { return int(a.At - b.At) })
+	slices.SortStableFunc(order, func(a, b Spec) int { return cmp.Compare(a.At, b.At) })
 	var errs []error
 	for i, a := range order {
 		for _, b := range order[i+1:] {

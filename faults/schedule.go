@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (g *Guard) Schedule(ctx context.Context, start time.Time, planned []Planned
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(planned[a].Spec.At - planned[b].Spec.At) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(planned[a].Spec.At, planned[b].Spec.At) })
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, i := range order {

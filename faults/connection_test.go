@@ -1,0 +1,105 @@
+package faults_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/targets"
+)
+
+// Each kind, on HTTP and NATS: confirmed by what a client would see, felt by traffic of the target, counted, and gone after healing.
+func TestConnectionFaults(t *testing.T) {
+	const long = time.Second
+	all, listens := proxies(t)
+	for _, edge := range []targets.Edge{httpEdge, natsEdge} {
+		for _, tc := range []struct {
+			spec  faults.Spec
+			saw   string // in the evidence
+			hurts bool   // an exchange of the target's fails meanwhile
+			drops bool   // and bytes are lost
+		}{
+			{faults.Spec{Kind: "partition", For: long}, "both ways are held", true, false},
+			{faults.Spec{Kind: "partition", Direction: faults.Requests, For: long}, "requests are held", true, false},
+			{faults.Spec{Kind: "partition", Direction: faults.Responses, For: long}, "the request arrived, responses are held", true, false},
+			{faults.Spec{Kind: "latency", Delay: 40 * time.Millisecond, For: long}, "an answer through", false, false},
+			{faults.Spec{Kind: "latency", Direction: faults.Responses, Delay: 40 * time.Millisecond, For: long}, "an answer through", false, false},
+			{faults.Spec{Kind: "bandwidth", Rate: 20_000, For: long}, "4000 bytes: an answer through", false, false},
+			{faults.Spec{Kind: "blackhole", For: long}, "bytes vanished", true, true},
+			{faults.Spec{Kind: "reset", For: long}, "ECONNRESET", true, false},
+			{faults.Spec{Kind: "lost-response", For: long}, "none arrived", true, true},
+		} {
+			t.Run(strings.Join([]string{string(edge.Protocol), tc.spec.Kind, string(tc.spec.Direction)}, " "), func(t *testing.T) {
+				spec := tc.spec
+				spec.From, spec.To = edge.From, edge.To
+				use := user(t, edge, listens[edge])
+				require.NoError(t, use(), "before the fault")
+				f := build(t, spec, all, nil)
+
+				e, err := f.Inject(ctx(t))
+				require.NoError(t, err)
+				assert.Contains(t, e.Probe, tc.saw)
+				assert.Contains(t, e.Probe, edge.To)
+				err = use()
+				assert.Equal(t, tc.hurts, err != nil, "during the fault: %v", err)
+
+				e, err = f.Heal(ctx(t))
+				require.NoError(t, err)
+				assert.Contains(t, e.Probe, "answers again")
+				assert.Positive(t, e.Connections, "connections touched")
+				if spec.Kind != "reset" {
+					assert.Positive(t, e.Bytes, "bytes touched")
+				}
+				assert.Equal(t, tc.drops, e.Dropped > 0, "%d bytes dropped", e.Dropped)
+				require.Eventually(t, func() bool { return use() == nil }, 5*time.Second, time.Millisecond, "after the fault")
+
+				_, err = f.Heal(ctx(t))
+				require.NoError(t, err, "healing is idempotent")
+			})
+		}
+	}
+}
+
+// user makes exchanges as a component of the target would, each bounded by 300 ms.
+func user(t *testing.T, edge targets.Edge, addr string) func() error {
+	const limit = 300 * time.Millisecond
+	if edge.Protocol == targets.HTTP {
+		c := &http.Client{Timeout: limit, Transport: &http.Transport{}}
+		t.Cleanup(c.CloseIdleConnections)
+		return func() error {
+			r, err := c.Post("http://"+addr+"/orders", "text/plain", strings.NewReader("o-17"))
+			if err != nil {
+				return err
+			}
+			return r.Body.Close()
+		}
+	}
+	c, err := nats.Connect("nats://"+addr, nats.MaxReconnects(-1), nats.ReconnectWait(time.Millisecond), nats.ReconnectJitter(0, 0), nats.Timeout(limit))
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return func() error { return c.FlushTimeout(limit) }
+}
+
+func TestPartitionFlaps(t *testing.T) {
+	all, listens := proxies(t)
+	f := build(t, faults.Spec{Kind: "partition", From: "client", To: "api", For: time.Second, Flap: 40 * time.Millisecond}, all, nil)
+	_, err := f.Inject(ctx(t))
+	require.NoError(t, err)
+	link, err := all.Link(httpEdge)
+	require.NoError(t, err)
+	use := user(t, httpEdge, listens[httpEdge])
+	require.Eventually(t, func() bool { return use() == nil }, 5*time.Second, time.Millisecond, "it opens")
+	before := link.Touched().Bytes
+	require.Eventually(t, func() bool { return use() == nil && link.Touched().Bytes > before }, 5*time.Second, time.Millisecond, "it closes again")
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err)
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); { // longer than a period: nobody flaps any more
+		require.NoError(t, use())
+	}
+}
