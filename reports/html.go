@@ -1,12 +1,406 @@
 package reports
 
 import (
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"html/template"
 	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/rundir"
 )
 
-// HTML writes report.html: one page that holds everything it needs.
+var (
+	//go:embed page/page.html
+	pageHTML string
+	//go:embed page/page.css
+	pageCSS string
+	//go:embed page/data.js
+	dataJS string
+	//go:embed page/charts.js
+	chartsJS string
+	//go:embed page/page.js
+	pageJS string
+)
+
+const (
+	pageFindings = 60  // findings that the page tells
+	pageTexts    = 200 // warnings and reasons that it lists
+)
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"text": line, "upper": func(s string) string { return upperFirst(line(s)) },
+	"at": at, "took": took, "num": num, "size": bytesOf, "metric": metric,
+	"mark": mark, "met": metMark, "statusWord": statusWord, "faultMark": faultMark, "faultWord": faultWord,
+	"bite": bite, "recovery": recovery, "count": count,
+	"join": func(ss []string) string { return line(strings.Join(ss, ", ")) },
+}).Parse(pageHTML))
+
+// page is what page.html shows.
+type page struct {
+	Run
+	Title, Word, Verdict, Why, Outcome, Counts string
+	Scenario, Target, Defect                   string
+	Seed                                       uint64
+	Exit                                       int
+	Took                                       time.Duration
+	Tiles                                      []tile
+	Findings                                   []findingView
+	FindingsTotal, FindingsLeft                int
+	Tested, NotTested                          []checkers.Judgement
+	Faults                                     []faultView
+	Metrics                                    []checkers.Metric
+	Warnings                                   []string
+	Config                                     []pair
+	PlanJSON                                   string
+	CheckAgain                                 string
+	Files                                      []Artifact
+	Redacted                                   bool
+
+	CSP      template.HTML
+	Style    template.CSS
+	Script   template.JS
+	Meta     template.JS
+	Rows     template.HTML // base64: nothing in it can end an element
+	Overview template.HTML
+	Charts   bool
+	Shown    int
+	All      int
+	Classes  []legend
+	Bands    []bandView
+}
+
+type tile struct{ Value, Label, Tone string }
+type pair struct{ Name, Value string }
+type legend struct{ Class, Label string }
+type bandView struct {
+	Color int
+	Label string
+}
+
+type findingView struct {
+	checkers.Finding
+	N         int
+	Picture   template.HTML
+	TwinPic   template.HTML
+	Story     []checkers.StoryLine
+	StoryMore int
+	TwinLines []checkers.StoryLine
+	InForce   []string // the faults, as a person writes them
+}
+
+type faultView struct {
+	checkers.FaultResult
+	Color    int
+	Shape    string
+	From, To time.Duration
+	Spans    bool
+}
+
+// HTML writes report.html: one page that holds everything it needs, opens from a file, and makes no request. The verdict, the
+// findings and the tables are text that reads without scripts and without styles; the charts are drawn from packed columns.
+// The page carries a content security policy that names its own script by hash, so that no text of a run can ever run.
 func HTML(w io.Writer, r Run, o Options) error {
-	_, err := fmt.Fprintf(w, "<!doctype html><meta charset=utf-8><title>%s</title><h1>%[1]s</h1><p>%s</p>\n", markup(line(word(r.Result.Verdict)+" · "+scenario(r))), markup(line(why(r))))
-	return err
+	p, err := buildPage(r, o)
+	if err != nil {
+		return err
+	}
+	return pageTemplate.Execute(w, p)
+}
+
+func buildPage(r Run, o Options) (*page, error) {
+	v := known(r.Result.Verdict)
+	p := &page{
+		Run: r, Word: word(v), Verdict: string(v), Why: why(r), Outcome: outcome(r), Counts: countsLine(r),
+		Scenario: scenario(r), Target: target(r), Defect: defect(r), Seed: seed(r), Exit: v.ExitCode(), Took: elapsed(r),
+		Metrics: r.Result.Metrics, Files: artifacts(r.Dir), Redacted: o.Redact, Style: template.CSS(pageCSS),
+		Script: template.JS("(() => {\n'use strict';\n" + dataJS + chartsJS + pageJS + "})();\n"),
+	}
+	p.Title = p.Word + " · " + p.Scenario
+	p.CSP = contentPolicy(string(p.Style), string(p.Script))
+	p.Warnings = append(append([]string{}, r.Result.Warnings...), r.Manifest.Warnings...)
+	p.Warnings = p.Warnings[:min(pageTexts, len(p.Warnings))]
+	if r.Dir != "" {
+		p.CheckAgain = "wreckon check " + r.Dir
+	}
+	for _, j := range r.Result.Guarantees {
+		if j.Status == checkers.NotTested {
+			p.NotTested = append(p.NotTested, j)
+		} else {
+			p.Tested = append(p.Tested, j)
+		}
+	}
+	p.Tiles = tiles(r)
+	p.Config = config(r)
+	plan, err := json.MarshalIndent(r.Plan, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	p.PlanJSON = clip(string(plan), 100_000)
+
+	end := endOf(r)
+	bands := p.faults(end)
+	p.findings(r, bands)
+	return p, p.charts(r, o, bands)
+}
+
+// endOf is the last instant that the run knows of.
+func endOf(r Run) time.Duration {
+	var end time.Duration
+	if h := r.History; h != nil && h.Len() > 0 {
+		end = time.Duration(h.T[h.Len()-1])
+	}
+	for _, f := range r.Result.Faults {
+		end = max(end, f.Begin, f.End, f.Healed)
+	}
+	return end
+}
+
+func (p *page) faults(end time.Duration) []band {
+	var bands []band
+	for i, f := range p.Result.Faults {
+		view := faultView{FaultResult: f, Color: i % len(bandColors)}
+		for _, s := range p.Plan.Faults {
+			if s.ID == f.ID {
+				view.Shape = shape(s)
+			}
+		}
+		view.From, view.To, view.Spans = span(f, end)
+		if view.Spans {
+			b := band{f.ID, f.ID + " " + f.Kind + " " + f.Target, view.From, view.To, view.Color}
+			bands = append(bands, b)
+			p.Bands = append(p.Bands, bandView{b.color, b.label})
+		}
+		p.Faults = append(p.Faults, view)
+	}
+	return bands
+}
+
+func (p *page) findings(r Run, bands []band) {
+	all := findings(r)
+	p.FindingsTotal = total(r.Result)
+	for i, f := range all[:min(pageFindings, len(all))] {
+		view := findingView{Finding: f, N: i + 1, Story: f.Story[:min(storyMost, len(f.Story))], TwinLines: f.TwinStory[:min(storyMost, len(f.TwinStory))]}
+		view.StoryMore = len(f.Story) - len(view.Story)
+		var inForce []band
+		for _, b := range bands {
+			for _, id := range f.Faults {
+				if b.id == id {
+					inForce = append(inForce, b)
+					view.InForce = append(view.InForce, b.label)
+				}
+			}
+		}
+		view.Picture = storySVG(f.Sentence, view.Story, inForce)
+		view.TwinPic = storySVG(f.Twin, view.TwinLines, bands)
+		p.Findings = append(p.Findings, view)
+	}
+	p.FindingsLeft = p.FindingsTotal - len(p.Findings)
+}
+
+func (p *page) charts(r Run, o Options, bands []band) error {
+	h := r.History
+	if h == nil {
+		return p.writeMeta(meta{})
+	}
+	most := o.Rows
+	if most <= 0 {
+		most = DefaultRows
+	}
+	fs := findings(r)
+	fs = fs[:min(pageFindings, len(fs))]
+	set := gather(h, fs, most)
+	set.end = max(set.end, int64(endOf(r)))
+	p.Shown, p.All = len(set.rows), set.all
+	p.Charts = len(set.rows) > 0 && set.end > 0
+	if !p.Charts {
+		return p.writeMeta(meta{})
+	}
+	text, tick, err := pack(set)
+	if err != nil {
+		return err
+	}
+	p.Rows = template.HTML(text)
+	m := meta{
+		N: len(set.rows), Tick: tick, End: set.end, Unit: firstOf(h.Header.Claims.Unit, "unit"), Prefix: clip(line(h.Header.Claims.Prefix), 60),
+		Lanes: set.lanes, Names: set.names, Phases: phases(h, set.end), Findings: metaFindings(h, fs),
+	}
+	for _, b := range bands {
+		m.Faults = append(m.Faults, metaFault{clip(line(b.id), 20), clip(line(b.label), 120), int64(b.from), int64(b.to), b.color})
+	}
+	p.Overview = overviewSVG(set, bands, m.Findings)
+	for c, label := range classLabels {
+		if set.count[c] > 0 && label != "" {
+			p.Classes = append(p.Classes, legend{fmt.Sprintf("c%d", c), label})
+		}
+	}
+	return p.writeMeta(m)
+}
+
+// classLabels name the classes in the legend; those without a label need none.
+var classLabels = [numClasses]string{
+	classOK: "ok", classFail: "failed", classInfo: "unknown outcome", classOpen: "never answered", classApplied: "effect applied",
+	classDeduplicated: "effect deduplicated", classRefused: "effect refused", classAudit: "audit event", classExecution: "execution, exchange",
+	classDown: "component down", classPaused: "component paused",
+}
+
+func (p *page) writeMeta(m meta) error {
+	m.Lanes, m.Names, m.Faults, m.Findings, m.Phases = list(m.Lanes), list(m.Names), list(m.Faults), list(m.Findings), list(m.Phases)
+	b, err := json.Marshal(m) // escapes <, > and &: nothing in it can end the element
+	if err != nil {
+		return fmt.Errorf("encode chart data: %w", err)
+	}
+	p.Meta = template.JS(b)
+	return nil
+}
+
+// metaFindings gives each finding the stretch of the run that its story covers.
+func metaFindings(h *history.History, fs []checkers.Finding) []metaFinding {
+	var out []metaFinding
+	for _, f := range fs {
+		var m metaFinding
+		first := true
+		see := func(t int64) {
+			if first {
+				m, first = metaFinding{t, t}, false
+			}
+			m.T0, m.T1 = min(m.T0, t), max(m.T1, t)
+		}
+		for _, l := range f.Story {
+			see(int64(l.T))
+		}
+		for _, seq := range f.Events {
+			if seq < uint64(h.Len()) {
+				see(h.T[seq])
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func tiles(r Run) []tile {
+	res := r.Result
+	var ts []tile
+	add := func(value, label, tone string) { ts = append(ts, tile{value, label, tone}) }
+	tone := func(good bool, bad string) string {
+		if good {
+			return "pass"
+		}
+		return bad
+	}
+	if n := len(res.Guarantees); n > 0 {
+		holds := withStatus(res, checkers.Holds)
+		t := "pass"
+		switch {
+		case withStatus(res, checkers.Violated) > 0:
+			t = "violation"
+		case holds+withStatus(res, checkers.NotTested) < n:
+			t = "inconclusive"
+		}
+		add(fmt.Sprintf("%d of %d", holds, n), "guarantees hold", t)
+		nt := withStatus(res, checkers.NotTested)
+		add(num(nt), "not tested", tone(nt == 0, "error"))
+	}
+	if n := len(res.Faults); n > 0 {
+		confirmed := 0
+		for _, f := range res.Faults {
+			if f.Verdict == checkers.Confirmed {
+				confirmed++
+			}
+		}
+		add(fmt.Sprintf("%d of %d", confirmed, n), "faults confirmed", tone(confirmed == n, "inconclusive"))
+	}
+	if n := len(res.Require); n > 0 {
+		add(fmt.Sprintf("%d of %d", n-unmet(res.Require), n), "requirements met", tone(unmet(res.Require) == 0, "inconclusive"))
+	}
+	if n := len(res.Thresholds); n > 0 {
+		add(fmt.Sprintf("%d of %d", n-unmet(res.Thresholds), n), "thresholds met", tone(unmet(res.Thresholds) == 0, "missed"))
+	}
+	add(num(res.Counts.Units), "units asked for", "")
+	add(num(res.Counts.Operations), "operations", "")
+	return ts
+}
+
+// config lists what the run was made of.
+func config(r Run) []pair {
+	m, pl := r.Manifest, r.Plan
+	var ps []pair
+	add := func(name, value string) {
+		if value != "" && value != "0" && value != "0s" {
+			ps = append(ps, pair{name, line(value)})
+		}
+	}
+	add("scenario", scenario(r))
+	add("scenario file", pl.File)
+	add("about", pl.About)
+	add("target", target(r))
+	add("defect", defect(r))
+	add("environment", m.Environment)
+	ps = append(ps, pair{"seed", fmt.Sprint(seed(r))})
+	var load []string
+	for _, ph := range pl.Workload.Phases {
+		load = append(load, fmt.Sprintf("%g/s for %s", ph.Rate, took(ph.For)))
+	}
+	add("load", strings.Join(load, ", then "))
+	add("clients", fmt.Sprint(pl.Workload.Clients))
+	add("mix", mix(pl.Workload.Mix))
+	add("attempts", fmt.Sprint(pl.Workload.Attempts))
+	add("timeout of one try", took(pl.Workload.Timeout))
+	add("deadline to become idle", took(pl.Quiesce))
+	var spent []string
+	for _, ph := range m.Phases {
+		spent = append(spent, ph.Name+" "+took(ph.Took))
+	}
+	add("phases", strings.Join(spent, ", "))
+	if !m.Started.IsZero() {
+		add("started", m.Started.UTC().Format(time.RFC3339))
+	}
+	add("took", took(elapsed(r)))
+	add("judged in", took(r.Result.Took))
+	add("tool", m.Tool)
+	add("go", m.Go)
+	add("system", strings.TrimSpace(m.OS+" "+cpus(m)))
+	add("host", m.Host)
+	add("git", m.Git)
+	add("arguments", strings.Join(m.Args, " "))
+	if h := r.History; h != nil && h.Header.Tool != "" && h.Header.Tool != m.Tool {
+		add("recorded by", h.Header.Tool)
+	}
+	return ps
+}
+
+func cpus(m rundir.Manifest) string {
+	if m.CPUs == 0 {
+		return ""
+	}
+	return "with " + count(m.CPUs, "CPU")
+}
+
+// mix writes the kinds of unit and their weights, heaviest first.
+func mix(m map[string]int) string {
+	kinds := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%s: %d", k, m[k])
+	}
+	return strings.Join(kinds, ", ")
+}
+
+// contentPolicy allows the page's own style and script, and nothing else at all.
+func contentPolicy(style, script string) template.HTML {
+	hash := func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return template.HTML(fmt.Sprintf(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; style-src %s; script-src %s">`,
+		hash(style), hash(script)))
 }
