@@ -1,0 +1,47 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/message"
+	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// Closer moves orders to the state in which the saga ended them.
+type Closer struct {
+	Service *Service
+	Inbox   *inbox.Inbox
+}
+
+// Handle takes one orders.closed event.
+func (c *Closer) Handle(ctx context.Context, d message.Delivery) error {
+	return c.Inbox.Once(ctx, d, func(tx *store.Tx) error {
+		closed, err := orders.Decode[orders.Closed](d.Message)
+		if err != nil {
+			return err
+		}
+		return c.close(tx, d, closed)
+	})
+}
+
+func (c *Closer) close(tx *store.Tx, d message.Delivery, closed orders.Closed) error {
+	var state string
+	if err := tx.Row(`SELECT state FROM orders WHERE order_id = ?`, []any{closed.OrderID}, &state); err != nil {
+		// The event that began all this was committed with the order: if there is none, no waiting will bring it.
+		return inbox.Permanent(fmt.Errorf("close order %s: %w", closed.OrderID, unknown(err)))
+	}
+	if state != orders.Pending {
+		return nil // an end is an end
+	}
+	_, err := tx.Exec(`UPDATE orders SET state = ?, version = version + 1 WHERE order_id = ?`, closed.State, closed.OrderID)
+	if err != nil {
+		return fmt.Errorf("close order: %w", err)
+	}
+	return c.Service.Trail.Append(tx, audit.Entry{
+		OrderID: closed.OrderID, Transition: closed.State, Attempt: d.Number, Detail: closed.Detail, Trace: d.Trace,
+	})
+}

@@ -1,0 +1,26 @@
+package api
+
+import (
+	"context"
+	"fmt"
+)
+
+// Observe emits the state of every order.
+func (s *Service) Observe(ctx context.Context, emit func(any) error) error {
+	rows, err := s.DB.Read().QueryContext(ctx, `SELECT order_id, state, version FROM orders ORDER BY order_id`)
+	if err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, state string
+		var version uint64
+		if err := rows.Scan(&id, &state, &version); err != nil {
+			return fmt.Errorf("read orders: %w", err)
+		}
+		if err := emit(map[string]any{"op": "state", "order_id": id, "value": state, "version": version}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

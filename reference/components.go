@@ -1,0 +1,241 @@
+package reference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/wreckon/wreckon/reference/api"
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/control"
+	"github.com/wreckon/wreckon/reference/gateway"
+	"github.com/wreckon/wreckon/reference/idempotency"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/intent"
+	"github.com/wreckon/wreckon/reference/inventory"
+	"github.com/wreckon/wreckon/reference/lease"
+	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/payments"
+	"github.com/wreckon/wreckon/reference/quarantine"
+	"github.com/wreckon/wreckon/reference/saga"
+	"github.com/wreckon/wreckon/reference/shipping"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// builders puts each component together.
+var builders = map[string]func(context.Context, *process) error{
+	"broker":    buildBroker,
+	"api":       buildAPI,
+	"relay":     buildRelay,
+	"saga":      buildSaga,
+	"inventory": buildInventory,
+	"payments":  buildPayments,
+	"shipping":  buildShipping,
+	"audit":     buildAudit,
+}
+
+// apiFile is the database that the api writes and the relay reads.
+const apiFile = "api.db"
+
+func buildBroker(ctx context.Context, p *process) error {
+	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, p.log)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { server.Close(); return nil })
+	p.addr = server.Addr()
+	p.idle = append(p.idle, func(_ context.Context, i *control.Idle) (err error) {
+		i.Pending, err = server.Pending()
+		return err
+	})
+	return nil
+}
+
+func buildAPI(ctx context.Context, p *process) error {
+	if err := p.open(ctx, apiFile, inbox.Schema, idempotency.Schema, api.Schema); err != nil {
+		return err
+	}
+	if err := p.dial(); err != nil {
+		return err
+	}
+	service := &api.Service{DB: p.db, Trail: p.trail, Announce: p.cfg.parts.Announce(p.box, p.conn)}
+	p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, (&api.Closer{Service: service, Inbox: p.inbox}).Handle)
+	p.public = p.metered(api.Handler(service, p.log))
+	// Without a broker it accepts orders all the same, so it is ready without one.
+	p.ready = []func(context.Context) error{p.reads}
+	p.counts(service.Open)
+	p.observe = append(p.observe, service.Observe)
+	return nil
+}
+
+// buildRelay builds the outbox relay of the api as a process of its own. The other services run theirs inside.
+func buildRelay(ctx context.Context, p *process) (err error) {
+	if p.db, err = store.Open(ctx, p.file(apiFile), p.cfg.sync, outbox.Schema); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
+	p.idle = append(p.idle, p.unsent)
+	p.ready = append(p.ready, p.reads)
+	if err := p.dial(); err != nil {
+		return err
+	}
+	p.sends("api", nil, p.cfg.poll)
+	return nil
+}
+
+func buildSaga(ctx context.Context, p *process) error {
+	if err := p.service(ctx, saga.Schema); err != nil {
+		return err
+	}
+	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Log: p.log}
+	p.consume("ORDERS", "saga-orders", orders.SubjectCreated, broker.AfterWork, o.Created)
+	p.consume("REPLIES", "saga-replies", "replies.>", broker.AfterWork, o.Replied)
+	p.counts(o.Open)
+	p.observe = append(p.observe, o.Observe)
+	return nil
+}
+
+func buildInventory(ctx context.Context, p *process) error {
+	if err := p.service(ctx, inventory.Schema); err != nil {
+		return err
+	}
+	p.inbox.Dead = quarantine.Answer(inventory.Name, p.box, p.trail)
+	w := &inventory.Warehouse{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail}
+	p.consume("COMMANDS", "inventory", "commands.inventory.>", broker.AfterWork, w.Handle)
+	p.observe = append(p.observe, w.Observe)
+	return nil
+}
+
+func buildPayments(ctx context.Context, p *process) error {
+	if err := p.service(ctx, intent.Schema, lease.Schema); err != nil {
+		return err
+	}
+	p.observe = append(p.observe, p.observeLeases)
+	p.inbox.Dead = quarantine.Answer(payments.Name, p.box, p.trail)
+	c := &payments.Cashier{
+		Inbox: p.inbox, Perform: p.cfg.parts.Charge(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
+	}
+	p.consume("COMMANDS", "payments", "commands.payments.>", p.cfg.parts.Receive, c.Handle)
+	return nil
+}
+
+func buildShipping(ctx context.Context, p *process) error {
+	if err := p.service(ctx, intent.Schema, lease.Schema); err != nil {
+		return err
+	}
+	p.observe = append(p.observe, p.observeLeases)
+	p.inbox.Dead = quarantine.Answer(shipping.Name, p.box, p.trail)
+	s := &shipping.Dispatcher{
+		Inbox: p.inbox, Perform: intent.Leased(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
+	}
+	p.consume("COMMANDS", "shipping", "commands.shipping.>", broker.AfterWork, s.Handle)
+	return nil
+}
+
+func buildAudit(ctx context.Context, p *process) (err error) {
+	if p.db, err = store.Open(ctx, p.file("audit.db"), p.cfg.sync, inbox.Schema, audit.LedgerSchema); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
+	p.inbox = &inbox.Inbox{DB: p.db}
+	p.ready = append(p.ready, p.reads)
+	p.observe = append(p.observe, p.observeInbox)
+	if err := p.dial(); err != nil {
+		return err
+	}
+	ledger := &audit.Ledger{DB: p.db, Inbox: p.inbox}
+	p.consume("AUDIT", "audit", "audit.>", broker.AfterWork, ledger.Handle)
+	p.records = func(ctx context.Context, after int64, limit int, emit control.Emit) error {
+		page, err := ledger.After(ctx, after, limit)
+		if err != nil {
+			return err
+		}
+		for _, line := range page {
+			if err := emit(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// service is what saga, inventory, payments and shipping have in common: a database of their own, and a relay inside.
+func (p *process) service(ctx context.Context, schemas ...store.Schema) error {
+	if err := p.open(ctx, p.cfg.component+".db", append(schemas, inbox.Schema)...); err != nil {
+		return err
+	}
+	if err := p.dial(); err != nil {
+		return err
+	}
+	p.sends(p.cfg.component, p.box.Added(), time.Second)
+	return nil
+}
+
+// open opens the component's database, with an inbox, an outbox and an audit trail.
+func (p *process) open(ctx context.Context, file string, schemas ...store.Schema) (err error) {
+	p.db, err = store.Open(ctx, p.file(file), p.cfg.sync, append(schemas, outbox.Schema, audit.Schema)...)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
+	p.inbox = &inbox.Inbox{DB: p.db}
+	p.box = outbox.NewBox(p.cfg.component)
+	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, p.box)
+	p.ready = append(p.ready, p.reads)
+	p.idle = append(p.idle, p.unsent)
+	p.observe = append(p.observe, p.observeOutbox, p.observeInbox, p.observeChain)
+	return nil
+}
+
+// dial begins to connect to the broker, and makes readiness depend on it.
+func (p *process) dial() (err error) {
+	if p.conn, err = broker.Dial(p.cfg.broker, p.cfg.component, p.rng("dial"), p.log); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.conn.Close)
+	p.ready = append(p.ready, func(context.Context) error {
+		if !p.conn.Connected() {
+			return errors.New("no broker")
+		}
+		for _, c := range p.consumers {
+			if !c.Ready() {
+				return fmt.Errorf("consumer %s is not set up", c.Durable)
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+func (p *process) consume(stream, durable, filter string, receive broker.Receive, handle broker.Handler) {
+	p.consumers = append(p.consumers, &broker.Consumer{
+		Stream: stream, Durable: durable, Filter: filter, Handle: handle, Receive: receive,
+		AckWait: p.cfg.ackWait, Workers: p.cfg.workers, Backoff: p.backoff(durable), Meter: &p.meter, Log: p.log,
+	})
+}
+
+func (p *process) sends(sender string, added <-chan struct{}, poll time.Duration) {
+	p.relay = &outbox.Relay{
+		DB: p.db, Sender: sender, Pub: p.conn, Forward: p.cfg.parts.Forward, Backoff: p.backoff("relay"),
+		Added: added, Poll: poll, Log: p.log,
+	}
+}
+
+func (p *process) gateway() *gateway.Client {
+	c := gateway.New(p.cfg.gateway, p.cfg.gatewayToken)
+	p.closers = append(p.closers, func(context.Context) error { c.Close(); return nil })
+	return c
+}
+
+func (p *process) tools() intent.Tools {
+	return intent.Tools{
+		DB: p.db, Inbox: p.inbox,
+		Owner: fmt.Sprintf("%s-%d-%d", p.cfg.component, os.Getpid(), time.Now().UnixNano()),
+		Lease: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Backoff: p.backoff("gateway"), Log: p.log,
+	}
+}

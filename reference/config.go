@@ -1,0 +1,147 @@
+package reference
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/reference/parts"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// config is what a component is told.
+type config struct {
+	component     string
+	listen        string
+	control       string
+	controlPublic bool
+	data          string
+	broker        string
+	gateway       string
+	sync          store.Sync
+	parts         *parts.Parts
+	level         slog.Level
+	seed          uint64
+	workers       int
+
+	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll time.Duration
+
+	controlToken, gatewayToken string
+}
+
+func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
+	if len(args) == 0 || !slices.Contains(Components, args[0]) {
+		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(Components, ", "))
+			return config{}, flag.ErrHelp
+		}
+		return config{}, fmt.Errorf("usage: COMPONENT [flags]; name one of: %s", strings.Join(Components, ", "))
+	}
+	c := config{
+		component:    args[0],
+		parts:        parts.Right(),
+		controlToken: getenv("CONTROL_TOKEN"),
+		gatewayToken: getenv("GATEWAY_TOKEN"),
+	}
+	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, NATS for broker")
+	flags.StringVar(&c.control, "control", "", "`address` of the control server")
+	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
+	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
+	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
+	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments and shipping")
+	flags.Func("defect", "build the component wrong: "+strings.Join(defects.Names(), ", "), c.defect)
+	flags.Func("sync", "synchronous setting of SQLite: full (default), normal or off", c.setSync)
+	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	flags.Uint64Var(&c.seed, "seed", 1, "of the jitter in waits")
+	flags.IntVar(&c.workers, "workers", 8, "messages worked on at once, for each consumer")
+	flags.DurationVar(&c.ackWait, "ack-wait", time.Second, "silence after which the broker delivers a message again")
+	flags.DurationVar(&c.lease, "lease", 2*time.Second, "how long a worker may be silent before another takes over")
+	flags.DurationVar(&c.gatewayTimeout, "gateway-timeout", 400*time.Millisecond, "of one call to the gateway")
+	flags.DurationVar(&c.retryBase, "retry-base", 50*time.Millisecond, "wait after a first failure")
+	flags.DurationVar(&c.retryCap, "retry-cap", time.Second, "longest wait after a failure")
+	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long stopping may take")
+	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process")
+	if err := flags.Parse(args[1:]); err != nil {
+		return config{}, err
+	}
+	if flags.NArg() > 0 {
+		return config{}, fmt.Errorf("%s: unexpected argument %q", c.component, flags.Arg(0))
+	}
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("%s: %w", c.component, err)
+	}
+	return c, nil
+}
+
+func (c *config) defect(name string) error {
+	d, ok := defects.Find(name)
+	if !ok {
+		return fmt.Errorf("no such defect; there are: %s", strings.Join(defects.Names(), ", "))
+	}
+	d.Apply(c.parts)
+	return nil
+}
+
+func (c *config) setSync(text string) error {
+	c.sync = store.Sync(text)
+	if !slices.Contains([]store.Sync{store.Full, store.Normal, store.Off}, c.sync) {
+		return errors.New("want full, normal or off")
+	}
+	return nil
+}
+
+func (c *config) check() error {
+	if c.sync == "" {
+		c.sync = store.Full
+	}
+	var wrong []error
+	need := func(flag, value string, components ...string) {
+		if value == "" && (len(components) == 0 || slices.Contains(components, c.component)) {
+			wrong = append(wrong, fmt.Errorf("%s is needed", flag))
+		}
+	}
+	need("--data", c.data)
+	need("--control", c.control)
+	need("CONTROL_TOKEN in the environment", c.controlToken)
+	need("--listen", c.listen, "api", "broker")
+	need("--gateway", c.gateway, "payments", "shipping")
+	if c.component != "broker" {
+		need("--broker", c.broker)
+	}
+	if c.control != "" && !c.controlPublic && !loopback(c.control) {
+		wrong = append(wrong, errors.New("--control is not a loopback address; --control-public allows that"))
+	}
+	if c.workers < 1 {
+		wrong = append(wrong, errors.New("--workers is below 1"))
+	}
+	for name, d := range map[string]time.Duration{
+		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,
+		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll,
+	} {
+		if d < time.Millisecond {
+			wrong = append(wrong, fmt.Errorf("--%s is below 1ms", name))
+		}
+	}
+	if c.lease <= c.gatewayTimeout {
+		wrong = append(wrong, errors.New("--lease is not longer than --gateway-timeout: no call would fit in"))
+	}
+	return errors.Join(wrong...)
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,44 @@
+// Package defects is a collection of ways to get the order service wrong, each of which has cost somebody money. A tool that claims to
+// find such things can be tried on them.
+//
+// The service does not know that they exist: a defect swaps one of its parts.
+package defects
+
+import "github.com/wreckon/wreckon/reference/parts"
+
+// Defect is one deliberate bug.
+type Defect struct {
+	Name    string
+	Story   string // how it happens in real systems
+	Reveals string // the scenario that shows it
+	Falls   string // the guarantee that falls
+	Apply   func(*parts.Parts)
+}
+
+// All are the defects.
+var All = []Defect{
+	PublishBeforeCommit,
+	MarkBeforePublish,
+	DedupCheckThenAct,
+	AckBeforeWork,
+	AuditOutsideTransaction,
+}
+
+// Names lists the defects.
+func Names() []string {
+	var names []string
+	for _, d := range All {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// Find finds a defect by its name.
+func Find(name string) (Defect, bool) {
+	for _, d := range All {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Defect{}, false
+}

@@ -1,0 +1,129 @@
+// Package gateway calls the party outside that moves money and parcels.
+//
+// Promise: a call ends as one of three things. An answer: it was done, under this key. A refusal: it was not done and never will be
+// under this key. An error: nobody knows, and the only thing to do is to ask again with the same key.
+//
+// Cost: the third case, which no protocol can do away with. Breaks: where the other side forgets a key sooner than we do.
+//
+// It must never retry by itself, nor make up a key: when to try again, and under which name, is decided where it is written down.
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 10
+
+// Client calls one gateway.
+type Client struct {
+	base, token string
+	http        *http.Client
+}
+
+// New is a client of the gateway at base, a URL, which knows us by token.
+func New(base, token string) *Client {
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     10 * time.Second,
+		DisableCompression:  true,
+	}
+	return &Client{
+		base:  strings.TrimRight(base, "/"),
+		token: token,
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Call says what is asked, and under which name.
+type Call struct {
+	OrderID string
+	Key     string // idempotency key
+	Trace   string
+}
+
+// Answer is a final answer.
+type Answer struct {
+	ID      string // the gateway's name for what it did
+	Refused bool
+	Reason  string // of the refusal
+}
+
+// Charge takes amount cents from a card. A refusal is a declined card.
+func (c *Client) Charge(ctx context.Context, call Call, amount int64, card string) (Answer, error) {
+	return c.post(ctx, "/charges", call, http.StatusPaymentRequired, map[string]any{
+		"order_id": call.OrderID, "amount": amount, "card": card,
+	})
+}
+
+// Refund gives amount cents back. It is never refused.
+func (c *Client) Refund(ctx context.Context, call Call, amount int64) (Answer, error) {
+	return c.post(ctx, "/refunds", call, 0, map[string]any{"order_id": call.OrderID, "amount": amount})
+}
+
+// Ship sends the order to an address. A refusal is an address nobody can deliver to.
+func (c *Client) Ship(ctx context.Context, call Call, address string) (Answer, error) {
+	return c.post(ctx, "/shipments", call, http.StatusUnprocessableEntity, map[string]any{
+		"order_id": call.OrderID, "address": address,
+	})
+}
+
+func (c *Client) post(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
+	body, err := json.Marshal(payload)
+	if err != nil {
+		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)
+	}
+	// net/http repeats a request with an Idempotency-Key on its own when a connection breaks, if it can read the body again.
+	// It would be harmless, and invisible: attempts are ours to count and to space.
+	req.GetBody = nil
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", call.Key)
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if call.Trace != "" {
+		req.Header.Set("traceparent", call.Trace)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return Answer{}, fmt.Errorf("call gateway %s: read answer: %w", path, err)
+	}
+	return read(path, resp.StatusCode, refusal, text)
+}
+
+func read(path string, status, refusal int, text []byte) (Answer, error) {
+	switch status {
+	case http.StatusOK:
+		var done struct {
+			ID string `json:"id"`
+		}
+		// Half an answer is no answer.
+		if err := json.Unmarshal(text, &done); err != nil {
+			return Answer{}, fmt.Errorf("call gateway %s: read answer: %w", path, err)
+		}
+		return Answer{ID: done.ID}, nil
+	case refusal:
+		return Answer{Refused: true, Reason: fmt.Sprintf("gateway answered %d", status)}, nil
+	}
+	return Answer{}, fmt.Errorf("call gateway %s: answered %d: %.200s", path, status, text)
+}

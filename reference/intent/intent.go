@@ -1,0 +1,193 @@
+// Package intent brings about one effect at a party outside, once, although the wish for it may arrive many times and every call may
+// end without anyone knowing how.
+//
+// Promise: all calls for one step of one order carry the same idempotency key, whoever makes them, whenever, after whatever crash; and
+// one outcome is recorded, together with everything that follows from it.
+//
+// How, in three moments. First a transaction writes the intent with its key, or finds the one that is there, and takes the lease on it.
+// Then the gateway is called, outside any transaction, and again under the same key as long as the lease lasts. Then a second transaction
+// gives the lease back and records the outcome, the reply and the audit entry. A crash before the first leaves nothing; after it, the
+// key; during the call, the key and an effect nobody knows of yet, which the next call with this key finds out about.
+//
+// The lease is not what makes it right, the key is. The lease keeps two deliveries from asking at once, and its fencing token keeps a
+// worker that was asleep from recording what another has recorded.
+//
+// Cost: two transactions for one effect, and after a crash a wait until the dead worker's lease expires. Breaks: if the party outside
+// forgets the key before we stop asking.
+//
+// It must never know what the effect is.
+package intent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/gateway"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/lease"
+	"github.com/wreckon/wreckon/reference/message"
+	"github.com/wreckon/wreckon/reference/policy"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// Schema is the table of intents.
+var Schema = store.Schema{Name: "intent", SQL: `
+	CREATE TABLE intents (
+		order_id TEXT NOT NULL,
+		step     TEXT NOT NULL,
+		key      TEXT NOT NULL,
+		outcome  TEXT NOT NULL DEFAULT '',
+		PRIMARY KEY (order_id, step)
+	) WITHOUT ROWID`}
+
+// Effect is what is to be brought about.
+type Effect struct {
+	OrderID string
+	Step    string // charge, refund, ship
+	Call    func(ctx context.Context, key string) (gateway.Answer, error)
+	// Record writes down what follows from the answer, in the transaction that records the outcome, which it names. attempt is the
+	// number of deliveries it took.
+	Record func(tx *store.Tx, answer gateway.Answer, attempt int) (outcome string, err error)
+}
+
+// Performer brings effects about. Perform returns nil once the message that asked for it can be acknowledged.
+type Performer interface {
+	Perform(ctx context.Context, d message.Delivery, e Effect) error
+}
+
+// Tools is what a Performer works with.
+type Tools struct {
+	DB      *store.DB
+	Inbox   *inbox.Inbox
+	Owner   string        // of leases: this process, and no other before or after it
+	Lease   time.Duration // how long a worker may be silent before another takes over
+	Timeout time.Duration // of one call to the gateway
+	Backoff *policy.Backoff
+	Log     *slog.Logger
+}
+
+// New makes a Performer; see Leased.
+type New func(Tools) Performer
+
+// Leased is the Performer that keeps the promise.
+func Leased(t Tools) Performer { return leased{t} }
+
+type leased struct{ Tools }
+
+func (p leased) Perform(ctx context.Context, d message.Delivery, e Effect) error {
+	begun, err := p.begin(ctx, d, e)
+	if err != nil || begun.done {
+		return err
+	}
+	answer, err := p.call(ctx, d, e, begun)
+	if err != nil {
+		return p.giveUp(ctx, begun, err)
+	}
+	return p.finish(ctx, d, e, begun, answer)
+}
+
+// intention is an intent under a lease.
+type intention struct {
+	done    bool // nothing is left to do
+	key     string
+	attempt int
+	lease   lease.Lease
+}
+
+func (p leased) begin(ctx context.Context, d message.Delivery, e Effect) (intention, error) {
+	var in intention
+	var held *lease.HeldError
+	err := p.DB.Write(ctx, func(tx *store.Tx) error {
+		seen, err := p.Inbox.Arrive(tx, d)
+		if err != nil {
+			return err
+		}
+		in.attempt = seen.Deliveries
+		if in.done = seen.Done; in.done {
+			return nil
+		}
+		var outcome string
+		if in.key, outcome, err = intend(tx, e); err != nil {
+			return err
+		}
+		if in.done = outcome != ""; in.done { // asked for by another message, and answered then
+			return p.Inbox.Done(tx, d)
+		}
+		in.lease, err = lease.Acquire(tx, e.OrderID+"/"+e.Step, p.Owner, p.Lease)
+		if errors.As(err, &held) {
+			return nil // the delivery is counted all the same
+		}
+		return err
+	})
+	if err == nil && held != nil {
+		return in, &broker.Later{After: time.Until(held.Until) + p.Backoff.Delay(1), Err: held}
+	}
+	return in, err
+}
+
+// intend writes the intent down, or finds what was written before. The key is minted in the same statement that makes sure there is only
+// one: looking first and minting after would let two workers mint two.
+func intend(tx *store.Tx, e Effect) (key, outcome string, err error) {
+	_, err = tx.Exec(`INSERT INTO intents (order_id, step, key) VALUES (?1, ?2, ?1 || '/' || ?2 || '/1') ON CONFLICT DO NOTHING`,
+		e.OrderID, e.Step)
+	if err != nil {
+		return "", "", fmt.Errorf("record intent to %s %s: %w", e.Step, e.OrderID, err)
+	}
+	err = tx.Row(`SELECT key, outcome FROM intents WHERE order_id = ? AND step = ?`, []any{e.OrderID, e.Step}, &key, &outcome)
+	if err != nil {
+		return "", "", fmt.Errorf("record intent to %s %s: %w", e.Step, e.OrderID, err)
+	}
+	return key, outcome, nil
+}
+
+// call asks the gateway until it answers, but begins no call that could outlive the lease.
+func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in intention) (gateway.Answer, error) {
+	var failure error
+	for n := 1; ; n++ {
+		if time.Until(in.lease.Expires) < p.Timeout {
+			return gateway.Answer{}, errors.Join(errors.New("lease is running out"), failure)
+		}
+		d.Extend()
+		one, cancel := context.WithTimeout(ctx, p.Timeout)
+		answer, err := e.Call(one, in.key)
+		cancel()
+		if err == nil {
+			return answer, nil
+		}
+		failure = err
+		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", n, "error", err)
+		d.Extend()
+		if err := p.Backoff.Wait(ctx, n); err != nil {
+			return gateway.Answer{}, errors.Join(err, failure)
+		}
+	}
+}
+
+// giveUp gives the lease back, so that the next delivery need not wait for it to expire.
+func (p leased) giveUp(ctx context.Context, in intention, cause error) error {
+	err := p.DB.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error { return lease.Release(tx, in.lease) })
+	if errors.Is(err, lease.ErrLost) {
+		err = nil
+	}
+	return &broker.Later{After: p.Backoff.Delay(in.attempt), Err: errors.Join(cause, err)}
+}
+
+func (p leased) finish(ctx context.Context, d message.Delivery, e Effect, in intention, answer gateway.Answer) error {
+	return p.DB.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if err := lease.Release(tx, in.lease); err != nil {
+			return err
+		}
+		outcome, err := e.Record(tx, answer, in.attempt)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE intents SET outcome = ? WHERE order_id = ? AND step = ?`, outcome, e.OrderID, e.Step); err != nil {
+			return fmt.Errorf("record outcome of %s %s: %w", e.Step, e.OrderID, err)
+		}
+		return p.Inbox.Done(tx, d)
+	})
+}

@@ -1,0 +1,83 @@
+package reference
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/control"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/lease"
+	"github.com/wreckon/wreckon/reference/outbox"
+)
+
+// reads is nil if the database answers.
+func (p *process) reads(ctx context.Context) error {
+	_, err := p.db.Count(ctx, `SELECT 1`)
+	return err
+}
+
+func (p *process) unsent(ctx context.Context, i *control.Idle) (err error) {
+	i.Backlog, err = outbox.Unsent(ctx, p.db)
+	return err
+}
+
+func (p *process) counts(open func(context.Context) (int64, error)) {
+	p.idle = append(p.idle, func(ctx context.Context, i *control.Idle) (err error) {
+		i.Open, err = open(ctx)
+		return err
+	})
+}
+
+func (p *process) observeOutbox(ctx context.Context, emit control.Emit) error {
+	n, err := outbox.Unsent(ctx, p.db)
+	if err != nil {
+		return err
+	}
+	return emit(map[string]any{"op": "outbox", "value": strconv.FormatInt(n, 10)})
+}
+
+func (p *process) observeInbox(ctx context.Context, emit control.Emit) error {
+	n, err := inbox.Redeliveries(ctx, p.db)
+	if err != nil {
+		return err
+	}
+	if err := emit(map[string]any{"op": "redeliveries", "count": n}); err != nil {
+		return err
+	}
+	letters, err := inbox.Letters(ctx, p.db)
+	if err != nil {
+		return err
+	}
+	for _, l := range letters {
+		err := emit(map[string]any{
+			"op": "dead-letter", "order_id": l.OrderID, "value": l.Reason, "subject": l.Subject, "attempts": l.Attempts, "payload": string(l.Data),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *process) observeChain(ctx context.Context, emit control.Emit) error {
+	seq, hash, err := audit.Head(ctx, p.db)
+	if err != nil {
+		return err
+	}
+	return emit(map[string]any{"op": "audit-head", "source": p.cfg.component, "seq": seq, "hash": hash})
+}
+
+func (p *process) observeLeases(ctx context.Context, emit control.Emit) error {
+	held, err := lease.Held(ctx, p.db)
+	if err != nil {
+		return err
+	}
+	for _, l := range held {
+		err := emit(map[string]any{"op": "lease", "resource": l.Resource, "owner": l.Owner, "token": l.Token, "expires": l.Expires})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

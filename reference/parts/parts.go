@@ -1,0 +1,31 @@
+// Package parts lists the places where the order service could be built another way: one field for each strategy on which a promise
+// hangs. Right is the one that keeps them all. It must never know who would want another.
+package parts
+
+import (
+	"github.com/wreckon/wreckon/reference/api"
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/intent"
+	"github.com/wreckon/wreckon/reference/outbox"
+)
+
+// Parts are the strategies a component is built from.
+type Parts struct {
+	Announce api.NewAnnounce // how the api makes the rest of the system hear of an order
+	Forward  outbox.Forward  // in what order a relay publishes and marks
+	Trail    audit.Open      // when an audit entry is written
+	Charge   intent.New      // how payments brings about an effect at the gateway
+	Receive  broker.Receive  // when payments acknowledges a command
+}
+
+// Right returns the strategies that keep the promises.
+func Right() *Parts {
+	return &Parts{
+		Announce: api.ThroughOutbox,
+		Forward:  outbox.PublishThenMark,
+		Trail:    audit.Transactional,
+		Charge:   intent.Leased,
+		Receive:  broker.AfterWork,
+	}
+}

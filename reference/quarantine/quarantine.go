@@ -1,0 +1,44 @@
+// Package quarantine tells the rest of the system that a command was set aside.
+//
+// Promise: a command that becomes a dead letter is answered, so that its order ends as quarantined and does not hang; the letter, the
+// answer and the audit entry are one transaction.
+//
+// It must never know what the command was.
+package quarantine
+
+import (
+	"encoding/json"
+
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// Answer is what a service's inbox does with a dead letter. A letter in which not even the order can be read is only kept.
+func Answer(service string, box *outbox.Box, trail audit.Trail) func(tx *store.Tx, letter *inbox.Letter) error {
+	return func(tx *store.Tx, letter *inbox.Letter) error {
+		var about struct {
+			OrderID string `json:"order_id"`
+		}
+		if err := json.Unmarshal(letter.Data, &about); err != nil || about.OrderID == "" {
+			return nil
+		}
+		letter.OrderID = about.OrderID
+		step := orders.StepOf(letter.Subject)
+		err := trail.Append(tx, audit.Entry{
+			OrderID: about.OrderID, Transition: orders.SetAside, Step: step,
+			Attempt: letter.Attempts, Detail: letter.Reason, Trace: letter.Trace,
+		})
+		if err != nil {
+			return err
+		}
+		reply := orders.Reply{OrderID: about.OrderID, Step: step, Outcome: orders.SetAside, Detail: letter.Reason}
+		m, err := reply.Message(service, letter.Trace)
+		if err != nil {
+			return err
+		}
+		return box.Add(tx, m)
+	}
+}

@@ -1,0 +1,233 @@
+// Package saga carries an order through its steps, and back if one of them cannot be done.
+//
+// Promise: every order that was created ends, as completed, compensated or quarantined; a step is asked for only after the one before it
+// is known to be done; what was done is undone in reverse order.
+//
+// How: a table says what each reply means in each state. One transaction notes the reply in the log, moves the saga on and puts the next
+// command into the outbox; so a crash finds the saga before the step or after it, with its command on the way, never between.
+//
+// There are no timeouts: a saga that has waited long does not know more than one that has waited briefly, and compensating a step that
+// may yet happen is how money gets lost. Cost: an order is as slow as its slowest step. Breaks: a participant that never answers holds
+// its orders open; they are listed, not guessed about.
+//
+// It must never know how a step is done.
+package saga
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/message"
+	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/store"
+)
+
+// Schema is where each saga is, and the log of how it came there.
+var Schema = store.Schema{Name: "saga", SQL: `
+	CREATE TABLE sagas (
+		order_id TEXT PRIMARY KEY,
+		state    TEXT NOT NULL,
+		ended    INTEGER NOT NULL DEFAULT 0,
+		trace    TEXT NOT NULL,
+		body     BLOB NOT NULL
+	) WITHOUT ROWID;
+	CREATE INDEX sagas_open ON sagas (order_id) WHERE ended = 0;
+	CREATE TABLE saga_log (
+		n        INTEGER PRIMARY KEY,
+		order_id TEXT NOT NULL,
+		event    TEXT NOT NULL,
+		state    TEXT NOT NULL,
+		at       INTEGER NOT NULL
+	)`}
+
+// The states between the steps. A saga ends in a state of its order.
+const (
+	Reserving = "reserving"
+	Charging  = "charging"
+	Shipping  = "shipping"
+	Refunding = "refunding"
+	Releasing = "releasing"
+)
+
+// move is what a reply means: the state it leads to, and the step to ask for next; none if the saga has ended.
+type move struct{ state, ask string }
+
+// moves is the whole life of an order.
+var moves = map[string]map[string]move{
+	Reserving: {
+		orders.Reserved:   {Charging, orders.Charge},
+		orders.OutOfStock: {orders.Compensated, ""},
+	},
+	Charging: {
+		orders.Charged:  {Shipping, orders.Ship},
+		orders.Declined: {Releasing, orders.Release},
+	},
+	Shipping: {
+		orders.Shipped:       {orders.Completed, ""},
+		orders.Undeliverable: {Refunding, orders.Refund},
+	},
+	Refunding: {orders.Refunded: {Releasing, orders.Release}},
+	Releasing: {orders.Released: {orders.Compensated, ""}},
+}
+
+// next finds the move for a reply. A command that could not be worked on ends the saga wherever it is.
+func next(state, outcome string) (move, bool) {
+	m, ok := moves[state][outcome]
+	if _, open := moves[state]; open && outcome == orders.SetAside {
+		return move{orders.Quarantined, ""}, true
+	}
+	return m, ok
+}
+
+// Orchestrator carries orders through.
+type Orchestrator struct {
+	DB    *store.DB
+	Inbox *inbox.Inbox
+	Box   *outbox.Box
+	Trail audit.Trail
+	Log   *slog.Logger
+}
+
+// Created takes an orders.created event and begins.
+func (o *Orchestrator) Created(ctx context.Context, d message.Delivery) error {
+	return o.Inbox.Once(ctx, d, func(tx *store.Tx) error {
+		order, err := orders.Decode[orders.Order](d.Message)
+		if err != nil {
+			return err
+		}
+		added, err := tx.Exec(`INSERT INTO sagas (order_id, state, trace, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			order.OrderID, Reserving, d.Trace, d.Data)
+		if err != nil {
+			return fmt.Errorf("begin saga: %w", err)
+		}
+		if added == 0 {
+			return nil // begun already
+		}
+		s := saga{order: order, trace: d.Trace, attempt: d.Number}
+		if err := o.log(tx, s, "created", Reserving); err != nil {
+			return err
+		}
+		if err := o.audit(tx, s, "started", ""); err != nil {
+			return err
+		}
+		return o.ask(tx, s, orders.Reserve)
+	})
+}
+
+// saga is one order under way.
+type saga struct {
+	order   orders.Order
+	state   string
+	trace   string
+	attempt int
+}
+
+// Replied takes a reply and moves on.
+func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
+	return o.Inbox.Once(ctx, d, func(tx *store.Tx) error {
+		reply, err := orders.Decode[orders.Reply](d.Message)
+		if err != nil {
+			return err
+		}
+		s, err := load(tx, reply.OrderID)
+		if err != nil {
+			return err
+		}
+		s.attempt = d.Number
+		m, ok := next(s.state, reply.Outcome)
+		if !ok {
+			// A reply to a step that is over: sent twice under two ids. It was heard the first time.
+			o.Log.Info("reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
+			return nil
+		}
+		return o.move(tx, s, m, reply)
+	})
+}
+
+func load(tx *store.Tx, id string) (saga, error) {
+	var s saga
+	var body []byte
+	err := tx.Row(`SELECT state, trace, body FROM sagas WHERE order_id = ?`, []any{id}, &s.state, &s.trace, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, inbox.Permanent(fmt.Errorf("load saga of order %q: %w", id, err))
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &s.order)
+	}
+	if err != nil {
+		return s, fmt.Errorf("load saga of order %q: %w", id, err)
+	}
+	return s, nil
+}
+
+func (o *Orchestrator) move(tx *store.Tx, s saga, m move, reply orders.Reply) error {
+	ended := m.ask == ""
+	if _, err := tx.Exec(`UPDATE sagas SET state = ?, ended = ? WHERE order_id = ?`, m.state, ended, s.order.OrderID); err != nil {
+		return fmt.Errorf("move saga: %w", err)
+	}
+	if err := o.log(tx, s, reply.Outcome, m.state); err != nil {
+		return err
+	}
+	if ended {
+		return o.end(tx, s, m.state, reply)
+	}
+	if forward(s.state) && !forward(m.state) {
+		if err := o.audit(tx, s, "compensating", reply.Outcome); err != nil {
+			return err
+		}
+	}
+	return o.ask(tx, s, m.ask)
+}
+
+func forward(state string) bool { return state == Reserving || state == Charging || state == Shipping }
+
+func (o *Orchestrator) end(tx *store.Tx, s saga, state string, reply orders.Reply) error {
+	if err := o.audit(tx, s, "ended", state); err != nil {
+		return err
+	}
+	closed := orders.Closed{OrderID: s.order.OrderID, State: state, Detail: reply.Outcome}
+	if reply.Detail != "" {
+		closed.Detail += ": " + reply.Detail
+	}
+	m, err := closed.Message(s.trace)
+	if err != nil {
+		return err
+	}
+	return o.Box.Add(tx, m)
+}
+
+func (o *Orchestrator) ask(tx *store.Tx, s saga, step string) error {
+	m, err := s.order.Command(step, s.trace)
+	if err != nil {
+		return err
+	}
+	return o.Box.Add(tx, m)
+}
+
+func (o *Orchestrator) log(tx *store.Tx, s saga, event, state string) error {
+	_, err := tx.Exec(`INSERT INTO saga_log (order_id, event, state, at) VALUES (?, ?, ?, ?)`,
+		s.order.OrderID, event, state, time.Now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("write saga log: %w", err)
+	}
+	return nil
+}
+
+func (o *Orchestrator) audit(tx *store.Tx, s saga, transition, detail string) error {
+	return o.Trail.Append(tx, audit.Entry{
+		OrderID: s.order.OrderID, Transition: transition, Attempt: s.attempt, Detail: detail, Trace: s.trace,
+	})
+}
+
+// Open is how many sagas have not ended.
+func (o *Orchestrator) Open(ctx context.Context) (int64, error) {
+	return o.DB.Count(ctx, `SELECT count(*) FROM sagas WHERE ended = 0`)
+}
