@@ -12,7 +12,7 @@ import (
 // aimAt reads what a fault is aimed at: an edge, a component, or several.
 func (r *reading) aimAt(spec *faults.Spec) {
 	switch {
-	case r.kind.On == "edge":
+	case r.kind.On == faults.OnEdge:
 		r.edge(spec)
 	case r.kind.Name == rolling:
 		spec.Components = r.several()

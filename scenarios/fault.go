@@ -19,14 +19,19 @@ var (
 )
 
 const (
-	rolling = "rolling-restart" // the one kind that is aimed at several components
+	rolling = "rolling-restart" // the one kind that is aimed at several components, and lasts as long as it lasts
 	all     = "all"             // every component of the target that is a process of its own
 
 	maxFaults = 500 // of a plan, with every repetition counted
 )
 
-// restarts are the kinds whose fault ends by starting the component again. They take restart as another word for for.
-var restarts = []string{"crash", "terminate"}
+var (
+	// restarts are the kinds whose fault ends by starting the component again. They take restart as another word for for.
+	restarts = []string{"crash", "terminate"}
+
+	// momentary are the kinds that have done something even if they are over at once. All others must hold for some time.
+	momentary = []string{"crash", "terminate", "reset", rolling}
+)
 
 func (p *parser) faults(o object, target targets.Target, known bool, load time.Duration) []Fault {
 	n := o.get("faults")
@@ -69,7 +74,7 @@ func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
 	for i, later := range specs {
 		for _, earlier := range specs[:i] {
 			if errs := p.v.Overlap([]faults.Spec{earlier, later}); len(errs) > 0 {
-				p.problem(nodes[later.ID], "%v", errs[0])
+				p.problem(nodes[later.ID], "%s", oneLine(errs[0]))
 				break
 			}
 		}
@@ -105,11 +110,13 @@ func (r *reading) fault(n *yaml.Node) []Fault {
 		return nil
 	}
 	if r.kind.Applies != nil {
-		sample := f.Spec
-		sample.For = f.For.Max
-		if err := r.kind.Applies(sample, r.target.Topology); err != nil {
-			r.problem(r.aim, "%v", err)
-			return nil
+		for _, held := range []time.Duration{f.For.Min, f.For.Max} {
+			sample := f.Spec
+			sample.For = held
+			if err := r.kind.Applies(sample, r.target.Topology); err != nil {
+				r.problem(r.aim, "%s", oneLine(err))
+				return nil
+			}
 		}
 	}
 	return repeated
@@ -148,21 +155,30 @@ func (r *reading) findKind() bool {
 
 // keys reports keys that this kind does not take.
 func (r *reading) keys() {
-	takes := slices.Concat([]string{r.kind.Name}, commonKeys, r.kind.Params)
-	if slices.Contains(restarts, r.kind.Name) {
-		takes = append(takes, "restart")
-	}
+	takes := r.takes()
 	for _, e := range r.entries {
 		switch key := e.key.Value; {
 		case key == "when":
 			r.problem(e.key, "faults placed by events are not available in this version; use at")
 		case slices.Contains(takes, key):
-		case slices.Contains(paramKeys, key):
+		case slices.Contains(paramKeys, key), slices.Contains(commonKeys, key):
 			r.hinted(e.key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
 		default:
 			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, didYouMean(key, takes))
 		}
 	}
+}
+
+// takes are the keys of an entry of this kind, its own first.
+func (r *reading) takes() []string {
+	takes := slices.Concat([]string{r.kind.Name}, commonKeys, r.kind.Params)
+	if slices.Contains(restarts, r.kind.Name) {
+		takes = append(takes, "restart")
+	}
+	if r.kind.Name == rolling {
+		takes = slices.DeleteFunc(takes, func(key string) bool { return key == "for" })
+	}
+	return takes
 }
 
 // params reads what only some kinds take. A delay and a rate are the point of the kinds that take them.

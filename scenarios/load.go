@@ -3,7 +3,6 @@ package scenarios
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -76,7 +75,7 @@ func (p *parser) bounds(at *yaml.Node, spec workloads.Spec, what string) {
 		return
 	}
 	if err := spec.Validate(); err != nil {
-		p.problem(at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		p.problem(at, "%s", oneLine(err))
 	}
 }
 
@@ -85,7 +84,7 @@ func (p *parser) phases(o object, what string) []workloads.Phase {
 	list, rated, timed := o.get("phases"), o.get("rate"), o.get("for")
 	switch {
 	case list == nil && rated == nil && timed == nil:
-		p.problem(o.node, "%s says not how many: add rate: 40/s and for: 8s, or phases", what)
+		p.problem(o.node, "%s does not say how many: add rate: 40/s and for: 8s, or phases", what)
 		return nil
 	case list == nil:
 		return []workloads.Phase{p.phase(o, what)}

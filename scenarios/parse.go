@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -175,15 +176,29 @@ func (p *parser) conditions(o object, key string) []string {
 	return texts
 }
 
+// Placed is an error of Vocabulary.Condition that says where the text goes wrong: at this character, from 1.
+func Placed(column int, message string) error { return placed{message, column} }
+
+type placed struct {
+	message string
+	column  int
+}
+
+func (p placed) Error() string { return p.message }
+
 // condition reports what is wrong with a condition, at the character where it goes wrong when that is known.
 func (p *parser) condition(n *yaml.Node, text string, err error) {
 	column, wide := n.Column, width(n)
-	if c, ok := err.(interface{ Column() int }); ok && c.Column() > 1 && !strings.Contains(n.Value, "\n") {
-		skip := c.Column() - 1
+	var where placed
+	if errors.As(err, &where) && where.column > 1 && !strings.Contains(n.Value, "\n") {
+		skip := where.column - 1
 		if quoted(n) {
 			skip++
 		}
-		column, wide = column+skip, max(wide-skip, 1)
+		column, wide = column+skip, wide-skip
+		if quoted(n) {
+			wide-- // the closing quote
+		}
 	}
-	p.at(n.Line, column, wide, "", fmt.Sprintf("condition %s: %v", quote(text), err))
+	p.at(n.Line, column, max(wide, 1), "", fmt.Sprintf("condition %s: %s", quote(text), oneLine(err)))
 }

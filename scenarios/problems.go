@@ -90,7 +90,7 @@ func (s source) line(n int) (string, bool) {
 
 // excerpt quotes a line between its neighbours, with carets under width characters from column on.
 func (s source) excerpt(line, column, width int) string {
-	if _, ok := s.line(line); !ok {
+	if _, ok := s.line(line); !ok || len(s.lines) == 1 && s.lines[0] == "" {
 		return ""
 	}
 	from := 0 // a long line is shown from near the column on
@@ -100,7 +100,7 @@ func (s source) excerpt(line, column, width int) string {
 	var b strings.Builder
 	for n := line - 1; n <= line+1; n++ {
 		text, ok := s.line(n)
-		if !ok {
+		if !ok || from > 0 && n != line {
 			continue
 		}
 		fmt.Fprintf(&b, "%4d | %s\n", n, strings.TrimRight(window(text, from), " "))
@@ -150,3 +150,6 @@ func quote(text string) string {
 	}
 	return fmt.Sprintf("%q", text)
 }
+
+// oneLine is the text of an error that may be several errors joined.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

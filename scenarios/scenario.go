@@ -41,8 +41,8 @@ type Vocabulary struct {
 	Kinds      []faults.Kind
 	Guarantees []string // in the order of the report
 
-	// Condition says what is wrong with an entry of require or thresholds, nil when nothing is. Its error may have a method
-	// Column() int: the character, from 1, at which the text goes wrong.
+	// Condition says what is wrong with an entry of require or thresholds, nil when nothing is. Made with Placed, its error says
+	// where.
 	Condition func(text string) error
 
 	// Overlap says which of these faults may not hold at the same time, and do.

@@ -49,12 +49,18 @@ func (p Plan) Steps() []Step {
 
 func (p Plan) chaos() string {
 	w := p.Workload
-	text := fmt.Sprintf("%v of load: %d units, about %d operations, by %s; a try times out after %v, an operation is given up after %s",
-		w.Duration(), w.Units(), expectedOperations(w), plural(w.Clients, "client"), w.Timeout, tries(w.Attempts))
+	return fmt.Sprintf("%v of load: %s, about %s", w.Duration(), plural(w.Units(), "unit"), plural(expectedOperations(w), "operation"))
+}
+
+// clients is who drives the load, and with what.
+func (p Plan) clients() []string {
+	w := p.Workload
+	lines := []string{fmt.Sprintf("%s; a try times out after %v, an operation is given up after %s",
+		plural(w.Clients, "client"), w.Timeout, tries(w.Attempts))}
 	if len(w.Mix) > 0 {
-		text += "; " + mixture(w.Mix)
+		lines = append(lines, mixture(w.Mix))
 	}
-	return text
+	return append(lines, fmt.Sprintf("%g status reads and %g conditional updates for each unit", w.Reads, w.Amends))
 }
 
 func tries(n int) string {
@@ -127,13 +133,13 @@ func sentence(f faults.Spec) string {
 		}
 	}
 	again := slices.Contains(restarts, f.Kind) || f.Kind == rolling
+	add(f.Delay > 0, "by %v", f.Delay)
+	add(f.Rate > 0, "to %d B/s", f.Rate)
 	add(f.For > 0 && !again, "for %v", f.For)
 	add(f.For > 0 && again, "and start again after %v", f.For)
 	add(f.For == 0 && again, "and start again at once")
-	add(f.Delay > 0, "delay %v", f.Delay)
-	add(f.Rate > 0, "rate %d B/s", f.Rate)
 	add(f.Flap > 0, "opening and closing every %v", f.Flap)
-	add(f.Grace > 0, "grace %v", f.Grace)
+	add(f.Grace > 0, "with %v to drain", f.Grace)
 	return strings.Join(parts, " ")
 }
 
@@ -174,12 +180,13 @@ func (p Plan) Marked(name, why string) string {
 			fmt.Fprintf(&b, "           ↑ %s\n", why)
 		}
 	}
-	conditions(&b, "require", p.Require)
-	conditions(&b, "thresholds", p.Thresholds)
+	section(&b, "workload", p.clients())
+	section(&b, "require", p.Require)
+	section(&b, "thresholds", p.Thresholds)
 	return b.String()
 }
 
-func conditions(b *bytes.Buffer, what string, texts []string) {
+func section(b *bytes.Buffer, what string, texts []string) {
 	if len(texts) == 0 {
 		return
 	}

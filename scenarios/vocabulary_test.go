@@ -39,13 +39,6 @@ func applies(s faults.Spec, t targets.Topology) error {
 	return nil
 }
 
-type misplaced struct {
-	error
-	column int
-}
-
-func (m misplaced) Column() int { return m.column }
-
 // condition accepts the two phrases, and comparisons of three metrics.
 func condition(text string) error {
 	if text == "every fault confirmed" || text == "operations in flight during every fault" {
@@ -59,7 +52,7 @@ func condition(text string) error {
 		return fmt.Errorf("unknown metric %q", fields[0])
 	}
 	if !slices.Contains([]string{">=", "<=", "<", ">"}, fields[1]) {
-		return misplaced{fmt.Errorf("unknown comparison %q", fields[1]), strings.Index(text, fields[1]) + 1}
+		return Placed(strings.Index(text, fields[1])+1, fmt.Sprintf("unknown comparison %q", fields[1]))
 	}
 	return nil
 }

@@ -34,22 +34,20 @@ func (r *reading) begins() []beginning {
 	return begins
 }
 
-// holds reads for, and restart where it is another word for it. A component may be started again at once; everything else must
-// last, or there is nothing to confirm.
+// holds reads for, and restart where it is another word for it.
 func (r *reading) holds() Range {
 	key, read := "for", lasting
-	again := slices.Contains(restarts, r.kind.Name)
-	if again || r.kind.Name == rolling {
-		read = span
-	}
-	if e, ok := r.entry("restart"); ok && again {
+	if e, ok := r.entry("restart"); ok && slices.Contains(restarts, r.kind.Name) {
 		if r.get("for") != nil {
 			r.problem(e.key, "restart and for are two words for one thing: keep one of them")
 		}
 		key = "restart"
 	}
 	n := r.get(key)
-	if n == nil && !again && r.kind.Name != rolling {
+	switch may := slices.Contains(momentary, r.kind.Name); {
+	case may:
+		read = span
+	case n == nil:
 		r.required(r.object, "for", r.kind.Name, "for: 1s")
 	}
 	return value(r.parser, n, key, Range{}, read)
@@ -73,7 +71,7 @@ func (r *reading) repeat(f Fault, begins []beginning) []Fault {
 			shift := time.Duration(i) * every
 			f.At = Range{begin.Min + shift, begin.Max + shift}
 			laid = append(laid, f)
-			if !r.inTime(f, begin.node) || len(laid) > maxFaults {
+			if !r.inTime(f, begin.node, i+1) || len(laid) > maxFaults {
 				return laid
 			}
 		}
@@ -96,15 +94,19 @@ func (r *reading) repetition() (every time.Duration, times int) {
 	return 0, 1
 }
 
-// inTime reports a fault that may begin when the load is over, or may hold on long after it.
-func (r *reading) inTime(f Fault, at *yaml.Node) bool {
+// inTime reports a fault that may begin when the load is over, or may hold on long after it. n counts its repetitions.
+func (r *reading) inTime(f Fault, at *yaml.Node, n int) bool {
+	who := "the fault"
+	if n > 1 {
+		who = fmt.Sprintf("repetition %d of the fault", n)
+	}
 	switch ends := f.At.Max + f.For.Max; {
 	case r.load == 0:
 	case f.At.Max >= r.load:
-		r.problem(at, "the fault would begin at %v, when the load of %v is over", f.At.Max, r.load)
+		r.problem(at, "%s would begin at %v, when the load of %v is over", who, f.At.Max, r.load)
 		return false
 	case ends > r.load+Overrun:
-		r.problem(at, "the fault would hold until %v: the load ends at %v, and a fault may outlast it by at most %v", ends, r.load, Overrun)
+		r.problem(at, "%s would hold until %v: the load ends at %v, and a fault may outlast it by at most %v", who, ends, r.load, Overrun)
 		return false
 	}
 	return true
