@@ -1,0 +1,113 @@
+package faults_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/faults"
+)
+
+func TestProcessFaults(t *testing.T) {
+	for _, tc := range []struct {
+		spec  faults.Spec
+		saw   string
+		calls []string
+	}{
+		{faults.Spec{Kind: "crash", Component: "relay"}, "relay is gone, and its probe sees: connection refused", []string{"kill relay", "start relay"}},
+		{faults.Spec{Kind: "pause", Component: "relay", For: time.Second}, "relay exists and answers nothing within 150ms", []string{"pause relay", "resume relay"}},
+		{faults.Spec{Kind: "terminate", Component: "relay"}, "relay is gone", []string{"terminate relay", "start relay"}},
+		{faults.Spec{Kind: "rolling-restart", Components: []string{"api", "relay"}}, "each was gone, and came back as a new process",
+			[]string{"terminate api", "start api", "terminate relay", "start relay"}},
+	} {
+		t.Run(tc.spec.Kind, func(t *testing.T) {
+			env := newFake()
+			f := build(t, tc.spec, nil, env)
+			e, err := f.Inject(ctx(t))
+			require.NoError(t, err)
+			assert.Contains(t, e.Probe, tc.saw)
+			e, err = f.Heal(ctx(t))
+			require.NoError(t, err)
+			assert.Contains(t, e.Probe, "ready")
+			_, err = f.Heal(ctx(t))
+			require.NoError(t, err, "healing is idempotent")
+			assert.Equal(t, tc.calls, env.calls)
+			assert.True(t, env.Alive("relay"))
+		})
+	}
+}
+
+// A fault that did nothing is an error, never a pass.
+func TestProcessFaultsThatDoNothing(t *testing.T) {
+	for _, tc := range []struct {
+		spec faults.Spec
+		want string
+	}{
+		{faults.Spec{Kind: "crash", Component: "relay"}, "relay still runs"},
+		{faults.Spec{Kind: "pause", Component: "relay", For: time.Second}, "probe relay: saw an answer, not silence"},
+		{faults.Spec{Kind: "terminate", Component: "relay"}, "relay still runs"},
+		{faults.Spec{Kind: "rolling-restart", Components: []string{"relay"}}, "restart relay: relay still runs"},
+	} {
+		env := newFake()
+		env.undead = true
+		f := build(t, tc.spec, nil, env)
+		_, err := f.Inject(ctx(t))
+		require.ErrorContains(t, err, tc.want, tc.spec.Kind)
+		_, err = f.Heal(ctx(t))
+		require.NoError(t, err)
+	}
+}
+
+func TestProcessFaultsOnWhatDoesNotRun(t *testing.T) {
+	for _, kind := range []string{"crash", "pause", "terminate"} {
+		env := newFake()
+		env.down["relay"] = true
+		_, err := build(t, faults.Spec{Kind: kind, Component: "relay", For: time.Second}, nil, env).Inject(ctx(t))
+		require.ErrorContains(t, err, "before the fault: relay does not run")
+	}
+}
+
+func TestTerminateTellsThatGraceWasNotEnough(t *testing.T) {
+	env := newFake()
+	env.slow = true
+	e, err := build(t, faults.Spec{Kind: "terminate", Component: "relay", Grace: time.Second}, nil, env).Inject(ctx(t))
+	require.NoError(t, err, "the process is gone: the fault is in force")
+	assert.Equal(t, "relay outlived its grace of 1s", e.Detail)
+}
+
+func TestHealSaysWhatItLastSaw(t *testing.T) {
+	env := newFake()
+	f := build(t, faults.Spec{Kind: "crash", Component: "relay"}, nil, env)
+	_, err := f.Inject(ctx(t))
+	require.NoError(t, err)
+	env.deaf = true
+	_, err = f.Heal(ctx(t))
+	require.ErrorContains(t, err, "relay does not run: connection refused")
+	env.deaf = false
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err, "and can be repeated")
+
+	all, _ := proxies(t)
+	link, err := all.Link(natsEdge)
+	require.NoError(t, err)
+	link.Set(faults.Shape{HoldResponses: true}) // somebody else's
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = build(t, faults.Spec{Kind: "reset", From: "relay", To: "broker"}, all, nil).Heal(short)
+	require.ErrorContains(t, err, "no answer through relay -> broker: the last probe saw timeout")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestInjectRefusesAnEdgeThatIsSilentAlready(t *testing.T) {
+	all, _ := proxies(t)
+	link, err := all.Link(httpEdge)
+	require.NoError(t, err)
+	link.Set(faults.Shape{HoldRequests: true})
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = build(t, faults.Spec{Kind: "partition", From: "client", To: "api", For: time.Second}, all, nil).Inject(short)
+	require.ErrorContains(t, err, "before the fault: no answer through client -> api")
+}
