@@ -105,21 +105,28 @@ func (r *reading) fault(n *yaml.Node) []Fault {
 	r.aimAt(&f.Spec)
 	r.params(&f.Spec)
 	f.For = r.holds()
+	if len(r.problems) == r.before && r.known {
+		r.applies(f)
+	}
 	repeated := r.repeat(f, r.begins())
-	if len(r.problems) > r.before || !r.known {
+	if len(r.problems) > r.before {
 		return nil
 	}
-	if r.kind.Applies != nil {
-		for _, held := range []time.Duration{f.For.Min, f.For.Max} {
-			sample := f.Spec
-			sample.For = held
-			if err := r.kind.Applies(sample, r.target.Topology); err != nil {
-				r.problem(r.aim, "%s", oneLine(err))
-				return nil
-			}
+	return repeated
+}
+
+// applies asks the kind whether this fault is possible on this target, however long the seed lets it hold.
+func (r *reading) applies(f Fault) {
+	if r.kind.Applies == nil {
+		return
+	}
+	for _, held := range []time.Duration{f.For.Min, f.For.Max} {
+		f.Spec.For = held
+		if err := r.kind.Applies(f.Spec, r.target.Topology); err != nil {
+			r.problem(r.aim, "%s", oneLine(err))
+			return
 		}
 	}
-	return repeated
 }
 
 // findKind finds the one key that names a kind of fault.

@@ -59,7 +59,7 @@ func TestDrawsStayInTheirRange(t *testing.T) {
 		ms := rapid.IntRange(0, 5000)
 		from, width := ms.Draw(t, "from"), ms.Draw(t, "width")
 		held := rapid.IntRange(1, 2000).Draw(t, "held")
-		src := fmt.Sprintf("scenario: a\nworkload: {orders: {rate: 1/s, for: 11s}}\nfaults:\n  - {pause: relay, at: %dms..%dms, for: %dms..%dms}\n",
+		src := fmt.Sprintf("scenario: a\nworkload: {orders: {rate: 1/s, for: 20s}}\nfaults:\n  - {pause: relay, at: %dms..%dms, for: %dms..%dms}\n",
 			from, from+width, held, 2*held)
 		f := parse(t, src).Plan(rapid.Uint64().Draw(t, "seed"), "").Faults[0]
 		if at := int(f.At / time.Millisecond); at < from || at > from+width {
