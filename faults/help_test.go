@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The NATS server's logger of the embedded server and its timers end a moment after its shutdown.
+	if addr := os.Getenv(childEnv); addr != "" {
+		child(addr)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
