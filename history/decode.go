@@ -22,18 +22,21 @@ func (c *cursor) fail(format string, args ...any) {
 }
 
 func (c *cursor) uvarint() uint64 {
-	if len(c.b) > 0 && c.b[0] < 0x80 {
-		v := c.b[0]
-		c.b = c.b[1:]
-		return uint64(v)
-	}
-	v, n := binary.Uvarint(c.b)
+	v, n := uvarint(c.b)
 	if n <= 0 {
-		c.fail("a number is cut off or too long")
+		c.fail("%w", errNumber)
 		return 0
 	}
 	c.b = c.b[n:]
 	return v
+}
+
+// uvarint is binary.Uvarint with a short way for small numbers.
+func uvarint(b []byte) (v uint64, n int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
 }
 
 // below reads a number that must be less than limit.
@@ -174,34 +177,46 @@ func (d *decoder) rows(c *cursor, from, n int) {
 	d.has = resize(d.has, n)
 	kind, outcome, attempt := h.Kind[from:from+n], h.Outcome[from:from+n], h.Attempt[from:from+n]
 	op, step, comp := h.Op[from:from+n], h.Step[from:from+n], h.Comp[from:from+n]
-	shapes := d.shapes
+	shapes, b := d.shapes, c.b
 	for i := range n {
 		number := uint64(0)
 		if len(shapes) > 1 {
-			if number = c.uvarint(); number >= uint64(len(shapes)) {
-				c.fail("shape %d is out of range: there are %d", number, len(shapes))
+			v, size := uvarint(b)
+			if size <= 0 || v >= uint64(len(shapes)) {
+				c.fail("shape %d is out of range: there are %d", v, len(shapes))
 				return
 			}
+			number, b = v, b[size:]
 		}
 		s := &shapes[number]
 		d.has[i] = s.has
 		kind[i], outcome[i], attempt[i] = s.kind, s.outcome, s.attempt
 		op[i], step[i], comp[i] = s.op, s.step, s.comp
 	}
+	c.b = b
 }
 
-var errTime = errors.New("time goes back or too far")
+var (
+	errNumber = errors.New("a number is cut off or too long")
+	errTime   = errors.New("time goes too far")
+)
 
 func decodeTimes(c *cursor, dst []int64) {
-	t := uint64(0)
+	b, t := c.b, uint64(0)
 	for i := range dst {
-		d := c.uvarint()
+		d, n := uvarint(b)
+		if n <= 0 {
+			c.fail("%w", errNumber)
+			return
+		}
+		b = b[n:]
 		if t += d; t > math.MaxInt64 || d > math.MaxInt64 {
 			c.fail("%w", errTime)
 			return
 		}
 		dst[i] = int64(t)
 	}
+	c.b = b
 }
 
 // decodeColumn reads the values of those events that have one; limit 0 is none. An event without a unit has NoUnit, and anything
@@ -227,13 +242,19 @@ func decodeColumn[E ~uint32 | ~uint64 | ~int64](c *cursor, dst []E, has []column
 	if same {
 		v = c.uvarint()
 	}
+	b := c.b
 	for i := range dst {
 		if has[i]&bit == 0 {
 			dst[i] = absent
 			continue
 		}
 		if !same {
-			v += unzigzag(c.uvarint())
+			d, n := uvarint(b)
+			if n <= 0 {
+				c.fail("%w", errNumber)
+				return
+			}
+			v, b = v+unzigzag(d), b[n:]
 		}
 		if limit != 0 && v >= limit {
 			c.fail("%s %d is out of range: there are %d", what, v, limit)
@@ -241,6 +262,7 @@ func decodeColumn[E ~uint32 | ~uint64 | ~int64](c *cursor, dst []E, has []column
 		}
 		dst[i] = E(v)
 	}
+	c.b = b
 }
 
 func resize(s []column, n int) []column {

@@ -1,11 +1,13 @@
 package history
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -33,26 +35,30 @@ func OpenAny(path string) (*History, error) {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	defer f.Close()
-	var head [1024]byte
-	n, err := f.ReadAt(head[:], 0)
-	if n == 0 && err != nil {
-		return nil, at(path, emptyOr(err))
+	r := bufio.NewReader(f) // the file may be a pipe, which can be read only once
+	head, err := r.Peek(1024)
+	if len(head) == 0 && err != io.EOF {
+		return nil, at(path, err)
 	}
-	switch start := bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte(byteOrderMark)), " \t\r\n"); {
-	case bytes.HasPrefix(head[:n], []byte(magic)):
-		return Open(path)
-	case len(start) > 0 && start[0] == '{':
-		h, err := ReadJSONL(f)
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte(magic)):
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return Open(path)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return nil, at(path, err)
+		}
+		h, err := decode(b)
 		return h, at(path, err)
+	case len(text) > 0 && text[0] == '{':
+		h, err := ReadJSONL(r)
+		return h, at(path, err)
+	case len(head) == 0:
+		return nil, at(path, fmt.Errorf("%w: the file is empty", ErrNotHistory))
 	}
 	return nil, at(path, fmt.Errorf("%w: it begins neither as a recorded history nor with a JSON object", ErrNotHistory))
-}
-
-func emptyOr(err error) error {
-	if errors.Is(err, os.ErrInvalid) || err.Error() == "EOF" {
-		return fmt.Errorf("%w: the file is empty", ErrNotHistory)
-	}
-	return err
 }
 
 // at names the file in an error.
@@ -139,8 +145,11 @@ func decodePrelude(b []byte) (h *History, size int, err error) {
 	if binary.LittleEndian.Uint32(b[end:]) != checksum(b[:end]) {
 		return nil, 0, &CorruptError{Reason: "the checksum of its header does not match"}
 	}
-	if version != FormatVersion {
+	switch {
+	case version > FormatVersion:
 		return nil, 0, &VersionError{Found: int(version), Known: FormatVersion}
+	case version == 0:
+		return nil, 0, &CorruptError{Reason: "there is no version 0"}
 	}
 	h = &History{Strings: []string{""}}
 	if err := json.Unmarshal(b[preludeFixed:end], &h.Header); err != nil {

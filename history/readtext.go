@@ -33,13 +33,13 @@ func ReadJSONL(r io.Reader) (*History, error) {
 	lines.Buffer(nil, maxLine)
 	for n := 1; lines.Scan(); n++ {
 		b := lines.Bytes()
+		p.line = n
 		if n == 1 {
 			b = bytes.TrimPrefix(b, []byte(byteOrderMark))
 		}
 		if b = bytes.TrimRight(b, " \t\r"); len(b) == 0 {
 			continue
 		}
-		p.line = n
 		if err := p.read(b); err != nil {
 			return nil, err
 		}
@@ -81,8 +81,8 @@ type unknownField struct{ lines, first int }
 func (p *textReader) read(b []byte) error {
 	if !p.started {
 		p.started = true
-		if bytes.Contains(b, []byte(`"wreckon_history"`)) {
-			return p.header(b)
+		if version := headerVersion(b); version != nil {
+			return p.header(b, version)
 		}
 	}
 	e := lineEvent{reader: p, Event: Event{Unit: NoUnit}}
@@ -99,21 +99,26 @@ func (p *textReader) read(b []byte) error {
 	return nil
 }
 
-func (p *textReader) header(b []byte) error {
-	var version struct {
-		Version *int `json:"wreckon_history"`
+// headerVersion gives what a header says about its version, nil where the line is no header.
+func headerVersion(b []byte) json.RawMessage {
+	var head struct {
+		Version json.RawMessage `json:"wreckon_history"`
+	}
+	if !bytes.Contains(b, []byte(`"wreckon_history"`)) || json.Unmarshal(b, &head) != nil {
+		return nil
+	}
+	return head.Version
+}
+
+func (p *textReader) header(b []byte, version json.RawMessage) error {
+	v, err := strconv.Atoi(string(version))
+	if err != nil || v < 1 {
+		err = fmt.Errorf("there is no version %s", excerpt(string(version), 0))
+	}
+	if v > FormatVersion {
+		return &VersionError{Found: v, Known: FormatVersion}
 	}
 	var head textHeader
-	err := json.Unmarshal(b, &version)
-	if err == nil && version.Version == nil {
-		err = errors.New("wreckon_history is not a field of the object itself")
-	}
-	if err == nil && *version.Version > FormatVersion {
-		return &VersionError{Found: *version.Version, Known: FormatVersion}
-	}
-	if err == nil && *version.Version < 1 {
-		err = fmt.Errorf("there is no version %d", *version.Version)
-	}
 	if err == nil {
 		err = json.Unmarshal(b, &head)
 	}
@@ -220,7 +225,11 @@ func (e *lineEvent) field(name []byte, at int, v token) *syntax {
 		err = e.text(f, v)
 	}
 	if err != nil {
-		return &syntax{v.at, fmt.Sprintf("%s: %v", name, err)}
+		reason := err.Error()
+		if !strings.HasPrefix(reason, fieldNames[f]) { // an unknown word says itself what it is
+			reason = fieldNames[f] + ": " + reason
+		}
+		return &syntax{v.at, reason}
 	}
 	return nil
 }

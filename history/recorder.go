@@ -12,8 +12,8 @@ import (
 // NoSeq is what Record answers when it did not record: after Seal or Close, or once recording has failed.
 const NoSeq = ^uint64(0)
 
-// MaxPending bounds what a Recorder keeps in memory for a disk that does not take it: so many full batches, about a million events.
-// Past it recording fails with ErrStalled, loudly and for good; the workload goes on.
+// maxPending bounds what a Recorder keeps in memory for a disk that does not take it: so many full batches, each of 16,384 events or
+// 1 MiB of strings, together less than 200 MiB. Past it recording fails with ErrStalled, loudly and for good; the workload goes on.
 const maxPending = 64
 
 // A Recorder writes a history to a file while a run goes on. Record, Now, Counts, Err, Failed and Flush may be called from any
@@ -84,7 +84,7 @@ func newRecorder(f file, h Header) (*Recorder, error) {
 	return r, nil
 }
 
-// Start is the wall clock at T = 0.
+// Start is the moment of T = 0, on the wall clock and on the monotonic one.
 func (r *Recorder) Start() time.Time { return r.start }
 
 // Now is the time since the start of the recording, on the clock that stamps events.
@@ -128,7 +128,7 @@ func (r *Recorder) Record(e Event) (seq uint64) {
 // rotate puts a new batch in place of a full one; false if too many wait already. The lock is held.
 func (r *Recorder) rotate() bool {
 	if len(r.full) >= maxPending {
-		r.failLocked(fmt.Errorf("record event %d: %w: %d events wait to be written", r.seq, ErrStalled, maxPending*batchRows))
+		r.failLocked(fmt.Errorf("record event %d: %w: %d events wait to be written", r.seq, ErrStalled, r.seq-r.full[0].first))
 		return false
 	}
 	r.full = append(r.full, r.current)

@@ -92,15 +92,21 @@ func (s *lineScanner) next() byte {
 	return 0
 }
 
+// string gives the string that begins here, with its quotes.
 func (s *lineScanner) string() ([]byte, *syntax) {
-	from := s.i
+	from, escaped := s.i, false
 	for s.i++; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; {
 		case c == '"':
 			s.i++
-			return s.b[from:s.i], nil
+			raw := s.b[from:s.i]
+			if escaped && !json.Valid(raw) {
+				return nil, &syntax{from, "the string that begins here has a backslash that escapes nothing"}
+			}
+			return raw, nil
 		case c == '\\':
 			s.i++
+			escaped = true
 		case c < ' ':
 			return nil, &syntax{s.i, "a control character in a string must be escaped"}
 		}
@@ -115,14 +121,8 @@ func (s *lineScanner) value() (token, *syntax) {
 	case c == '"':
 		t.kind = 's'
 		raw, bad := s.string()
-		if bad != nil {
-			return t, bad
-		}
-		if bytes.IndexByte(raw, '\\') >= 0 && !json.Valid(raw) {
-			return t, &syntax{from, "the string that begins here has a backslash that escapes nothing"}
-		}
 		t.raw = raw
-		return t, nil
+		return t, bad
 	case c == '{' || c == '[':
 		if bad := s.nested(); bad != nil {
 			return t, bad
