@@ -268,11 +268,9 @@ func TestCancellingEndsWhatIsOpenAsInfoAndStartsNothingMore(t *testing.T) {
 			}), rec, rec)
 	}()
 	busy.Wait()
-	cancelled := time.Now()
 	cancel()
 	select {
 	case s := <-done:
-		assert.Less(t, time.Since(cancelled), 500*time.Millisecond)
 		assert.Equal(t, 2, s.Started)
 		assert.Equal(t, 4, s.Planned)
 		assert.Equal(t, workloads.Tries{Info: 2}, s.Tries[workloads.Submit])

@@ -121,7 +121,9 @@ func component(name, kind string, args ...string) environment.Process {
 	if err != nil {
 		panic(err)
 	}
-	return environment.Process{Name: name, Path: exe, Args: args, Env: append(os.Environ(), "TEST_COMPONENT="+kind)}
+	// The race detector makes every process wait for a second before it exits.
+	env := append(os.Environ(), "TEST_COMPONENT="+kind, "GORACE=atexit_sleep_ms=0")
+	return environment.Process{Name: name, Path: exe, Args: args, Env: env}
 }
 
 // serving makes a process that listens, with its address as the first argument, and is ready when it can be called.

@@ -107,7 +107,7 @@ func TestStopEndsEverythingAtOnce(t *testing.T) {
 	p, _ := setup(t, environment.Options{}, serving(t, "a", "server"), serving(t, "b", "stubborn"), serving(t, "c", "server"))
 	require.NoError(t, p.StartAll(t.Context()))
 	require.NoError(t, p.Kill(t.Context(), "c"))
-	err := p.Stop(t.Context(), 100*time.Millisecond)
+	err := p.Stop(t.Context(), time.Second)
 	require.ErrorIs(t, err, environment.ErrGraceExceeded)
 	assert.ErrorContains(t, err, "terminate b")
 	assert.NotContains(t, err.Error(), "terminate a")
@@ -145,11 +145,11 @@ func TestAComponentThatNeverGetsReadyIsNamed(t *testing.T) {
 
 func TestAProbeThatHangsDoesNotHideADeath(t *testing.T) {
 	failing := component("relay", "failing", "1", "0")
-	failing.Ready = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	var ended error
+	failing.Ready = func(ctx context.Context) error { <-ctx.Done(); ended = ctx.Err(); return ended }
 	p, _ := setup(t, environment.Options{}, failing)
-	began := time.Now()
 	assert.ErrorContains(t, p.Start(t.Context(), "relay"), "exit status 1; it printed nothing")
-	assert.Less(t, time.Since(began), 900*time.Millisecond)
+	assert.ErrorIs(t, ended, context.Canceled, "the probe was ended by the death, not by its time")
 }
 
 func TestStartStopsWaitingWhenItIsCancelled(t *testing.T) {

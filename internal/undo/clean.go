@@ -20,10 +20,15 @@ var ErrRunning = errors.New("run is still going on")
 // Leftover lists what a run directory says has not been undone: processes that were not reaped, faults that were not healed. It is
 // empty for a run that ended in order. It does not look whether the processes still exist, nor whether the run goes on.
 func Leftover(dir string) ([]Record, error) {
-	records, err := read(filepath.Join(dir, rundir.UndoFile))
+	f, err := os.Open(filepath.Join(dir, rundir.UndoFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("read undo log: %w", err)
+	}
+	defer f.Close()
+	records, err := read(f)
 	return open(records), err
 }
 
@@ -50,9 +55,9 @@ func open(records []Record) []Record {
 	return left
 }
 
-// Clean finishes what a killed harness left in a run directory: it kills the processes that are certainly the run's, waits until they are gone, and removes the undo file. The
-// report says what it did, a line each; it is empty when there was nothing. A run that goes on is left alone: ErrRunning. On
-// any other error the file stays, so that cleaning can be tried again.
+// Clean finishes what a killed harness left in a run directory: it kills the processes that are certainly the run's, waits until
+// they are gone, and removes the undo file. The report says what it did, a line each; it is empty when there was nothing. A run
+// that goes on is left alone: ErrRunning. On any other error the file stays, so that cleaning can be tried again.
 //
 // A process is certainly the run's if it has the id and the start time that were written down, or if it carries the run's mark
 // in its environment. A process that merely was given the same id later is never touched.
@@ -66,17 +71,17 @@ func Clean(ctx context.Context, dir string) (report []string, err error) {
 		return nil, fmt.Errorf("clean %s: %w", dir, err)
 	}
 	defer f.Close() // and with it the lock: two cleaners do not work on the same run
-	locked, err := lock(f)
+	locked, err := tryLock(f)
 	if err != nil {
 		return nil, fmt.Errorf("clean %s: lock: %w", dir, err)
 	}
 	if !locked {
 		return nil, fmt.Errorf("clean %s: %w", dir, ErrRunning)
 	}
-	records, err := read(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the run ended in order between the two
+	if !at(f, path) {
+		return nil, nil // its run ended in order just now; another one may have begun
 	}
+	records, err := read(f)
 	if err != nil {
 		return nil, fmt.Errorf("clean %s: %w", dir, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,39 +53,35 @@ type Log struct {
 // Open creates the undo file of a run directory and locks it.
 func Open(dir string) (*Log, error) {
 	path := filepath.Join(dir, rundir.UndoFile)
-	// A cleaner that looks into the directory between creation and lock takes the file for a leftover and removes it.
-	for range 10 {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
-		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("open undo log %s: %w", path, ErrExists)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("open undo log: %w", err)
-		}
-		if locked, err := lock(f); err == nil && locked && sameFile(f, path) {
-			l := &Log{file: f, mark: "WRECKON_MARK=" + rand.Text()}
-			r := Record{Type: Harness, PID: os.Getpid(), Start: started(os.Getpid()), Mark: l.mark}
-			if err := l.append(r); err != nil {
-				f.Close()
-				return nil, err
-			}
-			return l, nil
-		} else if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock undo log %s: %w", path, err)
-		}
-		f.Close()
+	f, err := create(path)
+	if err != nil {
+		return nil, fmt.Errorf("open undo log: %w", err)
 	}
-	return nil, fmt.Errorf("open undo log %s: something keeps removing it", path)
+	l := &Log{file: f, mark: "WRECKON_MARK=" + rand.Text()}
+	if err := l.append(Record{Type: Harness, PID: os.Getpid(), Start: started(os.Getpid()), Mark: l.mark}); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
 }
 
-func sameFile(f *os.File, path string) bool {
-	a, err := f.Stat()
-	if err != nil {
-		return false
+// create makes a file that did not exist, and locks it.
+func create(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("%s: %w", path, ErrExists)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := waitLock(f); err != nil {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		}
+		if at(f, path) {
+			return f, nil
+		}
+		f.Close() // a cleaner came by before it was locked, and took it for a leftover
 	}
-	b, err := os.Stat(path)
-	return err == nil && os.SameFile(a, b)
 }
 
 // Mark is an environment entry, NAME=value, that every process of the run must be started with. Children inherit it: it finds a
@@ -139,8 +136,8 @@ func (l *Log) append(r Record) error {
 }
 
 // read reads the records of an undo file. The last line may be cut short: its harness died in the middle of it.
-func read(path string) ([]Record, error) {
-	b, err := os.ReadFile(path)
+func read(from io.Reader) ([]Record, error) {
+	b, err := io.ReadAll(from)
 	if err != nil {
 		return nil, fmt.Errorf("read undo log: %w", err)
 	}
@@ -153,7 +150,7 @@ func read(path string) ([]Record, error) {
 			if !whole {
 				break
 			}
-			return records, fmt.Errorf("read undo log: %s:%d: %w", path, n, err)
+			return records, fmt.Errorf("read undo log: line %d: %w", n, err)
 		}
 		records = append(records, r)
 	}
