@@ -33,7 +33,7 @@ type gateway struct {
 
 const gatewayToken = "gateway-secret"
 
-func newGateway(t *testing.T) *gateway {
+func newGateway(t testing.TB) *gateway {
 	g := &gateway{answers: map[string]int{}}
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,11 +44,12 @@ func TestMain(m *testing.M) {
 
 // system is the order service, each component a process.
 type system struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	gateway *gateway
 	extra   []string // flags for every component
 	ports   map[string]string
+	edges   map[string]*proxy // "relay -> broker"
 	procs   map[string]*exec.Cmd
 	logs    map[string]*syncBuffer
 	http    *http.Client
@@ -71,16 +73,22 @@ func (b *syncBuffer) String() string {
 }
 
 // start brings up all components and waits until they are ready.
-func start(t *testing.T, extra ...string) *system {
+func start(t testing.TB, extra ...string) *system {
 	s := &system{
 		t: t, dir: t.TempDir(), gateway: newGateway(t), extra: extra,
-		ports: map[string]string{}, procs: map[string]*exec.Cmd{}, logs: map[string]*syncBuffer{},
+		ports: map[string]string{}, edges: map[string]*proxy{}, procs: map[string]*exec.Cmd{}, logs: map[string]*syncBuffer{},
 		http: &http.Client{Timeout: 3 * time.Second},
 	}
 	t.Cleanup(s.stop)
 	for _, c := range reference.Components {
 		s.ports[c], s.ports[c+"/control"] = freePort(t), freePort(t)
 		s.logs[c] = &syncBuffer{}
+	}
+	for _, c := range reference.Components[1:] {
+		s.edges[c+" -> broker"] = newProxy(t, s.ports["broker"])
+	}
+	for _, c := range []string{"payments", "shipping"} {
+		s.edges[c+" -> gateway"] = newProxy(t, s.gateway.Listener.Addr().String())
 	}
 	for _, c := range reference.Components {
 		s.launch(c)
@@ -91,11 +99,21 @@ func start(t *testing.T, extra ...string) *system {
 	return s
 }
 
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+// nextPort is where the search for the next free port begins. Ports below the range that outgoing connections take are not taken by
+// them while a component is down.
+var nextPort atomic.Int32
+
+func freePort(t testing.TB) string {
+	nextPort.CompareAndSwap(0, int32(10_000+os.Getpid()%20*1_000))
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			require.NoError(t, l.Close())
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 func (s *system) launch(component string) {
@@ -105,8 +123,14 @@ func (s *system) launch(component string) {
 	}
 	args := append([]string{
 		component, "--data", filepath.Join(s.dir, dir), "--control", s.ports[component+"/control"],
-		"--listen", s.ports[component], "--broker", s.ports["broker"], "--gateway", s.gateway.URL, "--sync", "off",
+		"--listen", s.ports[component], "--sync", "off",
 	}, s.extra...)
+	if e := s.edges[component+" -> broker"]; e != nil {
+		args = append(args, "--broker", e.Addr().String())
+	}
+	if e := s.edges[component+" -> gateway"]; e != nil {
+		args = append(args, "--gateway", "http://"+e.Addr().String())
+	}
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asComponent+"=1", "CONTROL_TOKEN="+controlToken, "GATEWAY_TOKEN="+gatewayToken)
 	cmd.Stderr = s.logs[component]
@@ -166,7 +190,7 @@ func (s *system) ask(component, path string) (int, []byte, error) {
 }
 
 // until waits for a condition.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	require.Eventually(t, holds, deadline, 2*time.Millisecond, what)
 }
@@ -216,7 +240,7 @@ func (s *system) observe(component string) []map[string]any {
 	return records(s.t, body)
 }
 
-func records(t *testing.T, body []byte) []map[string]any {
+func records(t testing.TB, body []byte) []map[string]any {
 	var all []map[string]any
 	lines := bufio.NewScanner(bytes.NewReader(body))
 	lines.Buffer(nil, 1<<20)
