@@ -67,12 +67,15 @@ func unknownWord(what, word string, known []string) error {
 	return fmt.Errorf("%s %q does not exist; want one of %s", what, excerpt(word, 0), strings.Join(known, ", "))
 }
 
-// nearest finds the known word that is at most two edits away, counted without regard to case; "" where there is none.
+// nearest finds the known word that is one edit away, two for a word of five letters or more, counted without regard to case; "" where
+// there is none.
 func nearest(word string, known []string) string {
-	const far = 3
-	best, distance := "", far
-	if len(word) > 32 {
+	best, distance := "", 2
+	switch {
+	case len(word) > 32:
 		return ""
+	case len(word) >= 5:
+		distance = 3
 	}
 	word = strings.ToLower(word)
 	for _, k := range known {
