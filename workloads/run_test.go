@@ -141,7 +141,7 @@ func TestAnAnswerThatIsNoAnswerIsInfo(t *testing.T) {
 // The one client there is submits another unit while the first one's retry waits.
 func TestWaitingForARetryOccupiesNoClient(t *testing.T) {
 	rec := newRecorder()
-	workloads.Run(t.Context(), []workloads.Operation{submit(0, 0), submit(1, 5*time.Millisecond)}, workloads.Spec{Clients: 1},
+	workloads.Run(t.Context(), []workloads.Operation{submit(0, 0), submit(1, 0)}, workloads.Spec{Clients: 1},
 		answers(func(_ context.Context, op workloads.Operation) workloads.Answer {
 			if op.Unit == 0 && op.Attempt == 1 {
 				return info

@@ -34,9 +34,9 @@ type incarnation struct {
 	// guarded by the component's lock
 	ended   bool           // reaped: the id may belong to another process from now on
 	told    syscall.Signal // the last signal that was meant to end it; 0: nobody told it to
-	toldAt  time.Time
-	awaited int  // how many wait for it to get ready, and will say it if it dies
-	ready   bool // recorded as such
+	toldAt  time.Time      // when
+	awaited int            // how many wait for it to get ready, and will say it if it dies
+	ready   bool           // recorded as such
 }
 
 func (c *component) running() *incarnation {
@@ -48,12 +48,13 @@ func (c *component) running() *incarnation {
 	return c.now
 }
 
-// signal sends a signal to the process group. It holds the lock against reaping, so that the id is certainly still ours.
-func (c *component) signal(sig syscall.Signal) (*incarnation, error) {
+// signal sends a signal to the process group of the component, and only to that incarnation if one is given. It holds the lock
+// against reaping, so that the id is certainly still ours.
+func (c *component) signal(sig syscall.Signal, only *incarnation) (*incarnation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.now
-	if i == nil || i.ended {
+	if i == nil || i.ended || only != nil && i != only {
 		return nil, errNotRunning
 	}
 	if err := syscall.Kill(-i.pid, sig); err != nil {

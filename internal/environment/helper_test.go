@@ -36,9 +36,9 @@ var components = map[string]func(args []string){
 	// serves on a port until it is terminated
 	"server": func(args []string) {
 		fmt.Println("hello from the server")
-		serve(args[0])
 		term := make(chan os.Signal, 1)
-		signal.Notify(term, syscall.SIGTERM)
+		signal.Notify(term, syscall.SIGTERM) // before it can be called, and so be ready
+		serve(args[0])
 		<-term
 		fmt.Println("drained")
 	},

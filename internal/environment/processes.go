@@ -58,7 +58,8 @@ type Processes struct {
 	opts   Options
 	forks  *forker
 	closed atomic.Bool
-	wait   sync.WaitGroup // one for each running process
+	finish sync.Once
+	wait   sync.WaitGroup // one for each process until it is reaped and reported
 
 	mu         sync.Mutex
 	components map[string]*component
@@ -126,33 +127,34 @@ func (p *Processes) Stop(ctx context.Context, grace time.Duration) error {
 // Close kills every process group, reaps every process and closes the logs. It records nothing: the history is sealed by then.
 // Whatever is not gone when ctx ends is named in the error. Close is idempotent.
 func (p *Processes) Close(ctx context.Context) error {
-	first := !p.closed.Swap(true)
+	p.closed.Store(true)
 	var errs []error
+	running := map[string]*incarnation{}
 	for _, c := range p.all() {
 		if i := c.running(); i != nil {
-			if _, err := c.signal(syscall.SIGKILL); err != nil && !errors.Is(err, errNotRunning) {
+			running[c.Name] = i
+			if _, err := c.signal(syscall.SIGKILL, i); err != nil && !errors.Is(err, errNotRunning) {
 				errs = append(errs, fmt.Errorf("kill %s: %w", c.Name, err))
 			}
-			select {
-			case <-i.gone:
-			case <-ctx.Done():
-				errs = append(errs, fmt.Errorf("reap %s (process %d): %w", c.Name, i.pid, ctx.Err()))
-			}
+		}
+	}
+	for name, i := range running {
+		if err := i.awaitGone(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("reap %s: %w", name, err))
 		}
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("close environment: %w", errors.Join(errs...))
 	}
-	p.wait.Wait() // for OnExit
-	if !first {
-		return nil
-	}
-	p.forks.stop()
-	for _, c := range p.all() {
-		if err := c.log.close(); err != nil {
-			errs = append(errs, fmt.Errorf("log of %s: %w", c.Name, err))
+	p.wait.Wait()
+	p.finish.Do(func() {
+		p.forks.stop()
+		for _, c := range p.all() {
+			if err := c.log.close(); err != nil {
+				errs = append(errs, fmt.Errorf("log of %s: %w", c.Name, err))
+			}
 		}
-	}
+	})
 	return errors.Join(errs...)
 }
 

@@ -29,16 +29,14 @@ func (p *Processes) Kill(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
-	select {
-	case <-i.gone:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("kill %s: process %d is not gone: %w", name, i.pid, ctx.Err())
+	if err := i.awaitGone(ctx); err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
 	}
+	return nil
 }
 
-// Terminate sends SIGTERM to the component's process group and returns when the component is reaped. After grace it is killed, and the
-// error is ErrGraceExceeded; when ctx ends first it is left as it is.
+// Terminate sends SIGTERM to the component's process group and returns when the component is reaped. After grace it is killed, and
+// the error is ErrGraceExceeded; when ctx ends first it is left as it is.
 func (p *Processes) Terminate(ctx context.Context, name string, grace time.Duration) error {
 	c, i, err := p.tell(name, syscall.SIGTERM)
 	if err != nil {
@@ -54,10 +52,27 @@ func (p *Processes) Terminate(ctx context.Context, name string, grace time.Durat
 		return fmt.Errorf("terminate %s: process %d is not gone: %w", name, i.pid, ctx.Err())
 	case <-timer.C:
 	}
-	if err := p.Kill(ctx, name); err != nil && !errors.Is(err, errNotRunning) { // it may have ended just now
+	_, err = c.signal(syscall.SIGKILL, i)
+	if errors.Is(err, errNotRunning) {
+		return nil // just in time
+	}
+	if err == nil {
+		err = i.awaitGone(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("terminate %s: %w after %v: %w", name, ErrGraceExceeded, grace, err)
 	}
 	return fmt.Errorf("terminate %s: %w: still running after %v, killed", name, ErrGraceExceeded, grace)
+}
+
+// awaitGone waits until a process is reaped.
+func (i *incarnation) awaitGone(ctx context.Context) error {
+	select {
+	case <-i.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("process %d is not gone: %w", i.pid, ctx.Err())
+	}
 }
 
 // Pause sends SIGSTOP to the component's process group and returns when the kernel shows every thread of it stopped.
@@ -113,7 +128,7 @@ func (p *Processes) tell(name string, sig syscall.Signal) (*component, *incarnat
 	if err != nil {
 		return nil, nil, err
 	}
-	i, err := c.signal(sig)
+	i, err := c.signal(sig, nil)
 	return c, i, err
 }
 

@@ -100,54 +100,74 @@ func Clean(ctx context.Context, dir string) (report []string, err error) {
 	return report, nil
 }
 
+// survivor is a process that is certainly the run's.
+type survivor struct {
+	pid   int
+	start string
+	name  string
+}
+
 // kill kills what is left of the processes in the records, and waits until it is gone.
 func kill(ctx context.Context, records []Record) (report []string, err error) {
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	names := map[int]string{}
+	found := map[int]survivor{}
 	for {
-		left := survivors(records)
-		if len(left) == 0 {
-			return report, nil
+		for _, s := range survivors(records) { // again and again: a process may start others until it is killed
+			if found[s.pid] != s {
+				found[s.pid] = s
+				report = append(report, fmt.Sprintf("killed %s (process %d), left by a harness that is gone", s.name, s.pid))
+			}
 		}
-		for pid, name := range left {
-			if names[pid] == "" {
-				names[pid] = name
-				report = append(report, fmt.Sprintf("killed %s (process %d), left by a harness that is gone", name, pid))
+		left := 0
+		for _, s := range found {
+			if started(s.pid) != s.start {
+				continue
 			}
+			left++
 			// The whole group where the process leads one, stopped or not: a child may have dropped the mark.
-			if syscall.Getpgrp() != pid {
-				_ = syscall.Kill(-pid, syscall.SIGKILL)
+			if syscall.Getpgrp() != s.pid {
+				_ = syscall.Kill(-s.pid, syscall.SIGKILL)
 			}
-			if err := syscall.Kill(pid, syscall.SIGKILL); errors.Is(err, syscall.EPERM) {
-				return report, fmt.Errorf("kill %s (process %d): %w", name, pid, err)
+			if err := syscall.Kill(s.pid, syscall.SIGKILL); errors.Is(err, syscall.EPERM) {
+				return report, fmt.Errorf("kill %s (process %d): %w", s.name, s.pid, err)
 			}
+		}
+		if left == 0 {
+			return report, nil
 		}
 		select {
 		case <-ctx.Done():
-			return report, fmt.Errorf("wait until %d killed processes are gone: %w", len(left), ctx.Err())
+			return report, fmt.Errorf("wait until %d killed processes are gone: %w", left, ctx.Err())
 		case <-poll.C:
 		}
 	}
 }
 
-// survivors finds the processes that are certainly the run's and not dead yet, with a name for each.
-func survivors(records []Record) map[int]string {
-	left := map[int]string{}
-	for _, r := range records {
-		if r.Type == Harness && r.Mark != "" {
-			for _, pid := range marked(r.Mark) {
-				left[pid] = "a process of the run"
-			}
+// survivors finds the processes that are certainly the run's and not gone yet: those written down, by name, then those that carry
+// the mark.
+func survivors(records []Record) []survivor {
+	var all []survivor
+	seen := map[int]bool{os.Getpid(): true}
+	add := func(pid int, start, name string) {
+		if !seen[pid] && start != "" && started(pid) == start {
+			seen[pid] = true
+			all = append(all, survivor{pid, start, name})
 		}
 	}
 	for _, r := range open(records) {
-		if r.Type == Process && r.Start != "" && started(r.PID) == r.Start {
-			left[r.PID] = r.Name
+		if r.Type == Process {
+			add(r.PID, r.Start, r.Name)
 		}
 	}
-	delete(left, os.Getpid())
-	return left
+	for _, r := range records {
+		if r.Type == Harness && r.Mark != "" {
+			for _, pid := range marked(r.Mark) {
+				add(pid, started(pid), "a process of the run")
+			}
+		}
+	}
+	return all
 }
 
 // CleanTree cleans every run directory below root whose harness is gone; those that go on are left alone. It does what it can:

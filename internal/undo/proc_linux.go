@@ -19,14 +19,21 @@ var boot = sync.OnceValue(func() string {
 // started is when a living process started, such that process id and start together are never given out twice; "" if there is no
 // such process. A zombie counts as gone: it does nothing any more, and it is not ours to reap.
 func started(pid int) string {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	dir := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(dir + "/stat")
 	if err != nil {
 		return ""
 	}
 	// Fields are counted from behind the name, which is in parentheses and may hold anything. state is field 3, start 22.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 || fields[0] == "X" {
 		return ""
+	}
+	if fields[0] == "Z" {
+		// The first thread of a killed process may be a zombie while others still end, with every file and port open.
+		if threads, err := os.ReadDir(dir + "/task"); err != nil || len(threads) < 2 {
+			return ""
+		}
 	}
 	return boot() + "/" + fields[19]
 }
