@@ -110,7 +110,7 @@ func (c *Case) id(u int) string {
 	if c.names != nil {
 		o = c.names[u]
 	}
-	return history.UnitID(c.H.Header.Claims.Prefix, o)
+	return clip(c.H.UnitName(o), 120)
 }
 
 // name is how a sentence calls a unit: "order o-17".

@@ -240,8 +240,8 @@ func (a *auditing) observedStep(u, s int, x cell) {
 		if x.inForce == 1 {
 			found = "in force"
 		}
-		return fmt.Sprintf("the audit trail says that %s was %s %d and %s %d times, but at the end %s is %s", a.name(u),
-			did(a.steps[s], false), x.auditDo, did(a.steps[s], true), x.auditUndo, stepName(a.steps[s]), found)
+		return fmt.Sprintf("the audit trail has %s %s %s and %s %s, but at the end %s is %s", a.name(u), did(a.steps[s], false),
+			times(int(x.auditDo)), did(a.steps[s], true), times(int(x.auditUndo)), stepName(a.steps[s]), found)
 	})
 }
 

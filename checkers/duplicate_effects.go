@@ -79,8 +79,12 @@ func (c *Case) twiceInForce(u, s int, events []uint32) suspect {
 	notes := map[uint32]string{events[1]: "in force twice"}
 	return suspect{unit: u, events: events, notes: notes, say: func() string {
 		first, again := events[0], events[1]
-		text := fmt.Sprintf("%s %s %s: %s, and again %s %s", c.name(u), was(c.steps[s]), times(len(events)), c.instance(first),
-			c.instance(again), c.underKey(first, again))
+		then := c.instance(again)
+		if c.H.Value[first] == c.H.Value[again] {
+			then = "at " + when(c.at(again))
+		}
+		text := fmt.Sprintf("%s %s %s: %s, and again %s %s", c.name(u), was(c.steps[s]), times(len(events)), c.instance(first), then,
+			c.underKey(first, again))
 		if more := len(events) - 2; more > 0 {
 			text += fmt.Sprintf(", and %s more", times(more))
 		}

@@ -171,6 +171,7 @@ func (c *Case) warnings() (list []string) {
 			list = append(list, fmt.Sprintf("%d %s", n, what))
 		}
 	}
+	list = append(list, c.H.Warnings...)
 	warn(c.malformed.nested, "operations began while their client had another one open; the other counts as unanswered")
 	warn(c.malformed.unpaired, "answers belong to no open operation and were not judged")
 	warn(c.malformed.steps, fmt.Sprintf("effects belong to steps beyond the %d that are judged", maxSteps))

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -274,8 +275,13 @@ func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool)
 	events := []uint32{bad.op.call, bad.op.ret}
 	against := -1
 	for k, x := range list {
-		if k != culprit && !x.info && x.end < bad.begin && contradict(&x.lifeOp, &bad.lifeOp, versions) && (against < 0 || x.end > list[against].end) {
-			against = k
+		if k == culprit || x.info {
+			continue
+		}
+		if bothTaken(&x.lifeOp, &bad.lifeOp) || x.end < bad.begin && contradict(&x.lifeOp, &bad.lifeOp, versions) {
+			if against < 0 || x.end > list[against].end {
+				against = k
+			}
 		}
 	}
 	if against >= 0 {
@@ -283,10 +289,15 @@ func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool)
 	}
 	return suspect{unit: d.unit, events: events, notes: map[uint32]string{bad.op.ret: "cannot be"}, say: func() string {
 		if against < 0 {
-			return fmt.Sprintf("%s: %s, and no order of its operations explains that", c.name(d.unit), c.saw(bad))
+			return fmt.Sprintf("%s: %s, and no order of what was done to it explains that", c.name(d.unit), c.saw(bad, false))
 		}
-		return fmt.Sprintf("%s: %s, after %s", c.name(d.unit), c.saw(bad), c.saw(list[against]))
+		return fmt.Sprintf("%s: %s, although %s", c.name(d.unit), c.saw(bad, false), c.saw(list[against], true))
 	}}
+}
+
+// bothTaken tells of two updates that were both accepted for the same version: whichever came first, the other's was gone.
+func bothTaken(a, b *lifeOp) bool {
+	return a.kind == lifeAmend && b.kind == lifeAmend && a.expected == b.expected && a.expected > 0
 }
 
 // contradict tells that b, begun after a was answered, cannot be whatever else happened.
@@ -310,19 +321,31 @@ func contradict(a, b *lifeOp, versions bool) bool {
 	return a.version == b.version && a.kind == lifeRead && b.kind == lifeRead && (a.state != b.state || a.noted && b.noted && a.note != b.note)
 }
 
-// saw says what an operation's client did and learned.
-func (c *Case) saw(x call) string {
-	answer := answered(c.H.Event(int(x.op.ret)))
-	at := when(c.at(x.op.ret))
-	if x.final {
-		return fmt.Sprintf("at the end it was found %s", observedText(c.H.Event(int(x.op.ret))))
+// saw says what an operation's client did and learned, or, for the one that came before, had.
+func (c *Case) saw(x call, before bool) string {
+	e := c.H.Event(int(x.op.ret))
+	had := ""
+	if before {
+		had = "had "
 	}
-	who := client(c.H.Actor[x.op.call])
-	switch x.kind {
-	case lifeSubmit:
-		return fmt.Sprintf("%s submitted it at %s and %s", who, at, answer)
-	case lifeAmend, lifeRefused:
-		return fmt.Sprintf("%s amended it at %s, expecting version %d, and %s", who, at, x.expected, answer)
+	version := ""
+	if e.Token > 0 {
+		version = fmt.Sprintf(", version %d,", e.Token)
 	}
-	return fmt.Sprintf("%s read it at %s and %s", who, at, answer)
+	state, note, _ := strings.Cut(e.Value, "|")
+	state = clip(state, 60)
+	who, at := client(c.H.Actor[x.op.call]), when(e.T)
+	switch {
+	case x.final:
+		return fmt.Sprintf("at the end it was found %s%s at %s", state, version, at)
+	case x.kind == lifeSubmit:
+		return fmt.Sprintf("%s %sgot an ok for it (%s%s at %s)", who, had, state, version, at)
+	case x.kind == lifeAmend:
+		return fmt.Sprintf("%s %supdated version %d at %s, and that was accepted", who, had, x.expected, at)
+	case x.kind == lifeRefused:
+		return fmt.Sprintf("%s %supdated version %d at %s, and was told that it is version %d", who, had, x.expected, at, x.version)
+	case note != "":
+		state += fmt.Sprintf(" with the note %q", clip(note, 60))
+	}
+	return fmt.Sprintf("%s %sread %s%s at %s", who, had, state, version, at)
 }

@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/wreckon/wreckon/history"
 )
@@ -60,8 +61,8 @@ func (c *Case) endMissing() string {
 		return "the end of the history is missing: " + clip(c.H.Lost, 200)
 	case !c.observed():
 		return "the final states were not read"
-	case c.states == 0 && c.has(history.FeedStates):
-		return "the final states were read, and not one came back"
+	case c.states == 0 && slices.ContainsFunc(c.units, func(x unit) bool { return x.acknowledged() }):
+		return "the final states were read, and not one came back: whether all work is gone or the reading failed, nobody can tell"
 	}
 	return ""
 }

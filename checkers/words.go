@@ -92,6 +92,8 @@ func did(s history.Step, undo bool) string {
 // times writes how often.
 func times(n int) string {
 	switch n {
+	case 0:
+		return "never"
 	case 1:
 		return "once"
 	case 2:
