@@ -33,8 +33,9 @@ var (
 )
 
 const (
-	pageFindings = 60  // findings that the page tells
-	pageTexts    = 200 // warnings and reasons that it lists
+	pageFindings = 60      // findings that the page tells
+	pageTexts    = 200     // warnings that it lists
+	pageUnits    = 100_000 // foreign unit ids that its charts know
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
@@ -145,7 +146,7 @@ func buildPage(r Run, o Options) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode plan: %w", err)
 	}
-	p.PlanJSON = clip(string(plan), 100_000)
+	p.PlanJSON = strings.Map(visible, clip(string(plan), 100_000))
 
 	end := endOf(r)
 	bands := p.faults(end)
@@ -231,8 +232,11 @@ func (p *page) charts(r Run, o Options, bands []band) error {
 	}
 	p.Rows = template.HTML(text)
 	m := meta{
-		N: len(set.rows), Tick: tick, End: set.end, Unit: firstOf(h.Header.Claims.Unit, "unit"), Prefix: clip(line(h.Header.Claims.Prefix), 60),
+		N: len(set.rows), Tick: tick, End: set.end, Prefix: clip(line(h.Header.Claims.Prefix), 60),
 		Lanes: set.lanes, Names: set.names, Phases: phases(h, set.end), Findings: metaFindings(h, fs),
+	}
+	for _, name := range h.UnitNames[:min(pageUnits, len(h.UnitNames))] {
+		m.Units = append(m.Units, clip(line(name), 60))
 	}
 	for _, b := range bands {
 		m.Faults = append(m.Faults, metaFault{clip(line(b.id), 20), clip(line(b.label), 120), int64(b.from), int64(b.to), b.color})

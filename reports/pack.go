@@ -66,9 +66,8 @@ type meta struct {
 	N        int           `json:"n"`
 	Tick     int64         `json:"tick"` // ns
 	End      int64         `json:"end"`  // ns
-	Unit     string        `json:"unit"` // what a unit is called
 	Prefix   string        `json:"prefix"`
-	Units    []string      `json:"units,omitempty"` // names of units that prefix and ordinal do not give
+	Units    []string      `json:"units,omitempty"` // their foreign ids, where they have some; prefix and ordinal give the others
 	Lanes    []string      `json:"lanes"`
 	Names    []string      `json:"names"`
 	Faults   []metaFault   `json:"faults"`

@@ -33,8 +33,8 @@ type band struct {
 }
 
 const (
-	storyWidth = 640
-	storyLeft  = 104
+	storyWidth = 480
+	storyLeft  = 96
 	storyRight = 14
 	storyLane  = 24
 	storyMost  = 60 // lines of a story that are shown
@@ -78,11 +78,11 @@ func storySVG(title string, lines []checkers.StoryLine, bands []band) template.H
 		if x0 > storyWidth*.6 {
 			tx, anchor = max(x1, x0+2), "end"
 		}
-		fmt.Fprintf(&s, `<text class="mut" x="%.1f" y="%d" fill="%s" text-anchor="%s">%s</text>`, tx, 14+14*(i%3), inkMuted, anchor, template.HTMLEscapeString(clip(line(b.label), 48)))
+		fmt.Fprintf(&s, `<text class="mut" x="%.1f" y="%d" fill="%s" text-anchor="%s">%s</text>`, tx, 14+14*(i%3), inkMuted, anchor, template.HTMLEscapeString(short(line(b.label), 44)))
 	}
 	for i, name := range lanes {
 		fmt.Fprintf(&s, `<line class="rule" x1="%d" x2="%d" y1="%d" y2="%d" stroke="%s"/>`, storyLeft, storyWidth-storyRight, y(i), y(i), inkLine)
-		fmt.Fprintf(&s, `<text class="mut" x="%d" y="%d" fill="%s" text-anchor="end">%s</text>`, storyLeft-10, y(i)+4, inkMuted, template.HTMLEscapeString(short(line(name), 15)))
+		fmt.Fprintf(&s, `<text class="mut" x="%d" y="%d" fill="%s" text-anchor="end">%s</text>`, storyLeft-10, y(i)+4, inkMuted, template.HTMLEscapeString(short(line(name), 14)))
 	}
 	axis(&s, from, to, x, top, bottom, 4)
 	var path strings.Builder

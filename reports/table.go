@@ -16,7 +16,7 @@ var gravity = []checkers.Verdict{checkers.Violation, checkers.Errored, checkers.
 func Worst(runs []Run) checkers.Verdict {
 	for _, v := range gravity {
 		for _, r := range runs {
-			if r.Result.Verdict == v {
+			if known(r.Result.Verdict) == v {
 				return v
 			}
 		}

@@ -172,11 +172,7 @@ func faultWord(v checkers.FaultVerdict) string { return strings.ReplaceAll(strin
 
 // checked says how much a guarantee was checked on: "412 orders checked".
 func checked(j checkers.Judgement) string {
-	what := j.What
-	if what == "" {
-		what = "units"
-	}
-	return num(j.Checked) + " " + what + " checked"
+	return num(j.Checked) + " " + line(firstOf(j.What, "units")) + " checked"
 }
 
 // bite says what a fault touched, which is what makes it count.
@@ -294,7 +290,7 @@ func metric(m checkers.Metric) string {
 		}
 		return strconv.FormatFloat(m.Value, 'f', 2, 64)
 	}
-	return strconv.FormatFloat(m.Value, 'g', 4, 64) + " " + m.Unit
+	return strconv.FormatFloat(m.Value, 'g', 4, 64) + " " + line(m.Unit)
 }
 
 // num writes 1204 as 1,204.
@@ -386,14 +382,19 @@ func clip(s string, n int) string {
 // backwards, clipped.
 func line(s string) string {
 	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '\n' || c == '\t' || c == '\r':
+		if c == '\n' || c == '\t' || c == '\r' {
 			return ' '
-		case unicode.IsControl(c), unicode.Is(unicode.Bidi_Control, c), c == utf8.RuneError:
-			return '�'
 		}
-		return c
+		return visible(c)
 	}, clip(s, clipAt))
+}
+
+// visible replaces what a reader could not see and a terminal would obey.
+func visible(c rune) rune {
+	if unicode.IsControl(c) && c != '\n' || unicode.Is(unicode.Bidi_Control, c) || c == utf8.RuneError {
+		return '�'
+	}
+	return c
 }
 
 func upperFirst(s string) string {

@@ -68,7 +68,7 @@ function frame(v, top) {
       ends.push(x + g.measureText(f.id).width + 6);
     }
   });
-  const step = nice(x1 - x0, (v.w - left) / 90), digits = Math.max(0, Math.min(6, Math.ceil(3 - Math.log10(step) - 1e-9)));
+  const step = nice(x1 - x0, (v.w - left) / 76), digits = Math.max(0, Math.min(6, Math.ceil(3 - Math.log10(step) - 1e-9)));
   for (let t = Math.ceil(x0 / step) * step; t <= x1 + 1e-9; t += step) {
     const x = X(v, t), label = (t / 1000).toFixed(digits) + ' s', half = g.measureText(label).width / 2;
     g.fillStyle = C.line; g.fillRect(Math.round(x), top, 1, bottom - top);
@@ -235,8 +235,9 @@ function drawOverview() {
     for (let i = 0; i < N; i++) if (CLASS[i] <= OPEN) bins[Math.min(CLASS[i], INFO)][Math.min(OVERVIEW_BINS - 1, T[i] / END * OVERVIEW_BINS | 0)]++;
   }
   g.clearRect(0, 0, v.w, v.h);
-  let most = 1;
-  for (let b = 0; b < OVERVIEW_BINS; b++) most = Math.max(most, bins[0][b] + bins[1][b] + bins[2][b]);
+  // The few fullest bins may be cut off: a burst of retries must not flatten everything else.
+  const sums = [...bins[0].keys()].map(b => bins[0][b] + bins[1][b] + bins[2][b]).filter(n => n).sort((a, b) => a - b);
+  const most = Math.max(1, (sums[Math.floor(sums.length * .97)] || 1) * 1.25);
   for (const f of M.faults) {
     g.globalAlpha = .3; g.fillStyle = C.bands[f.color];
     g.fillRect(left + f.t0 / 1e6 / END * w, 0, Math.max(2, (f.t1 - f.t0) / 1e6 / END * w), h);
@@ -244,7 +245,7 @@ function drawOverview() {
   for (let b = 0; b < OVERVIEW_BINS; b++) {
     let y = h;
     for (const cls of [OK, FAIL, INFO]) {
-      const tall = bins[cls][b] / most * (h - 4);
+      const tall = Math.min(y, bins[cls][b] / most * (h - 14));
       if (!tall) continue;
       g.globalAlpha = cls === OK ? .45 : .9; g.fillStyle = cls === OK ? C.mut : C.class[cls];
       g.fillRect(left + b * w / OVERVIEW_BINS, y - tall, w / OVERVIEW_BINS - .4, tall);

@@ -34,7 +34,7 @@ function from(t) {
   return a;
 }
 
-const unitName = u => u === NO_UNIT ? '' : M.units && M.units[u] !== undefined ? M.units[u] : M.prefix + (u + 1);
+const unitName = u => u === NO_UNIT ? '' : !M.units ? M.prefix + (u + 1) : M.units[u] || 'unit ' + u;
 const span = ms => ms < 1 ? (ms * 1000).toFixed(0) + ' µs' : ms < 1000 ? ms.toFixed(ms < 10 ? 2 : 1) + ' ms' : (ms / 1000).toFixed(2) + ' s';
 const STATUS = ['ok', 'failed', 'unknown outcome', 'never answered'];
 
