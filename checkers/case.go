@@ -148,6 +148,9 @@ func (c *Case) observed() bool {
 func (c *Case) stepInForce(u, s int) (n int, known bool) {
 	x := c.cell(u, s)
 	if c.steps[s].Observed {
+		if x.inForce < 0 && c.phases && c.observeEnd != none {
+			return 0, true // all that is in force was read, and this was not among it
+		}
 		return int(x.inForce), x.inForce >= 0
 	}
 	return x.net(), c.has(history.FeedEffects)

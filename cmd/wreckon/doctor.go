@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// probe is one thing that a run needs of this machine, tried for real.
+type probe struct {
+	name string
+	try  func(context.Context) (string, error)
+}
+
+func newDoctor() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say whether this machine can run what wreckon runs",
+		Long:  "Try each thing that a run needs: loopback ports, process signals, disk. Exit 0 if all is there, 4 if not.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 20*time.Second)
+			defer cancel()
+			bad := 0
+			for _, p := range probes(out) {
+				said, err := p.try(ctx)
+				if err != nil {
+					bad++
+					fmt.Fprintf(cmd.OutOrStdout(), "✗ %-10s %v\n", p.name, err)
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "✓ %-10s %s\n", p.name, said)
+			}
+			if bad > 0 {
+				return exitError{code: exitHarness}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "runs", "directory that the run directories go into")
+	return cmd
+}
+
+func probes(out string) []probe {
+	return []probe{
+		{"system", func(context.Context) (string, error) {
+			return fmt.Sprintf("%s/%s, %d CPUs, wreckon %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), toolVersion()), nil
+		}},
+		{"loopback", tryLoopback},
+		{"processes", tryProcess},
+		{"disk", func(context.Context) (string, error) { return tryDisk(out) }},
+	}
+}
+
+func tryLoopback(ctx context.Context) (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen on loopback: %w", err)
+	}
+	defer ln.Close()
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", ln.Addr().String())
+	if err != nil {
+		return "", fmt.Errorf("connect on loopback: %w", err)
+	}
+	return "listens and connects on 127.0.0.1", conn.Close()
+}
+
+// tryProcess starts this binary as a component, asks it for something, and ends it.
+func tryProcess(ctx context.Context) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the wreckon binary: %w", err)
+	}
+	began := time.Now()
+	err = exec.CommandContext(ctx, self, "reference").Run()
+	var ex *exec.ExitError
+	if !errors.As(err, &ex) || ex.ExitCode() != exitUsage {
+		return "", fmt.Errorf("run a component of the reference: %v, want its usage error", err)
+	}
+	return fmt.Sprintf("starts components of the reference (%d ms)", time.Since(began).Milliseconds()), nil
+}
+
+// leastFree is the least free disk that a run is comfortable with.
+const leastFree = 256 << 20
+
+func tryDisk(out string) (string, error) {
+	dir := out
+	for {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return "", fmt.Errorf("write below %s: %w", out, err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return "", fmt.Errorf("ask for free space of %s: %w", dir, err)
+	}
+	free := st.Bavail * uint64(st.Bsize)
+	if free < leastFree {
+		return "", fmt.Errorf("%s has %d MB free; a run wants %d MB", dir, free>>20, leastFree>>20)
+	}
+	return fmt.Sprintf("%s is writable, %d MB free", dir, free>>20), nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/targets"
+)
+
+func newExplain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain NAME",
+		Short: "Explain a scenario, target, fault, guarantee, metric or defect",
+		Args:  oneArg("one name (wreckon list shows them)"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, t := range topics {
+				names = append(names, namesOf(t.name)...)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var names []string
+			found := false
+			for _, t := range topics {
+				for _, e := range t.entries() {
+					names = append(names, e.name)
+					if e.name == args[0] {
+						found = true
+						fmt.Fprintf(cmd.OutOrStdout(), "%s (%s)\n\n%s\n", e.name, strings.TrimSuffix(t.name, "s"), strings.TrimSpace(e.story))
+					}
+				}
+			}
+			if !found {
+				return unknown("name", args[0], names, "wreckon list shows every name")
+			}
+			return nil
+		},
+	}
+}
+
+func explainTarget(t targets.Target) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nComponents:\n", t.About)
+	for _, c := range t.Topology.Components {
+		note := ""
+		if c.External {
+			note = " (hosted by wreckon)"
+		}
+		fmt.Fprintf(&b, "  %-10s %s%s\n", c.Name, c.About, note)
+	}
+	b.WriteString("\nEdges, each through a proxy:\n")
+	for _, e := range t.Topology.Edges {
+		fmt.Fprintf(&b, "  %-22s %s\n", e.Name(), e.Protocol)
+	}
+	fmt.Fprintf(&b, "\nKinds of unit: %s\n", strings.Join(t.Mix, ", "))
+	return b.String()
+}
+
+func explainKind(k faults.Kind) string {
+	params := "at, for"
+	if len(k.Params) > 0 {
+		params += ", " + strings.Join(k.Params, ", ")
+	}
+	return fmt.Sprintf("%s\n\nIn real systems: %s\n\nAimed at: one %s. Parameters: %s.", k.Doc, k.Story, k.On, params)
+}
+
+func explainGuarantee(g checkers.Guarantee) string {
+	return fmt.Sprintf("%s\n\nA violation: %s\n\nNeeds: %s. On a target that does not show them it is not tested.",
+		g.Promise, g.Finds, strings.Join(g.Needs, ", "))
+}
+
+func explainDefect(d defects.Defect) string {
+	return fmt.Sprintf("%s\n\nRevealed by the scenario %s; the guarantee that must fall: %s.\n\n  wreckon run %s --defect %s",
+		d.Story, d.Reveals, d.Falls, d.Reveals, d.Name)
+}

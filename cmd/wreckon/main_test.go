@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/scenarios"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts expect")
+
+// TestMain makes the test binary answer to the name wreckon, inside the scripts and as the components of the reference.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"wreckon": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GITHUB_ACTIONS", "")
+			return nil
+		},
+	})
+}
+
+// exitcode runs a command and holds its exit code: exitcode CODE COMMAND...
+func exitcode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode CODE COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var ex *exec.ExitError
+	if errors.As(err, &ex) {
+		got = ex.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || got != want {
+		ts.Fatalf("%s: exit %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+func TestShippedScenariosLoadAgainstTheRealVocabulary(t *testing.T) {
+	require.NotEmpty(t, scenarios.Shipped())
+	for _, s := range scenarios.Shipped() {
+		_, err := loadScenario(s.Name)
+		assert.NoError(t, err, s.Name)
+	}
+}
+
+// TestEveryDefectNamesWhatExists keeps the defects' claims true to the tables they speak of.
+func TestEveryDefectNamesWhatExists(t *testing.T) {
+	for _, c := range matrix(proveFlags{runs: 1, seeds: 1}) {
+		assert.Contains(t, shippedNames(), c.scenario)
+		if c.defect != "" {
+			assert.Contains(t, namesOf("guarantees"), c.falls, c.defect)
+		}
+	}
+}
+
+func TestEveryNameIsExplainedOnce(t *testing.T) {
+	seen := map[string]string{}
+	for _, tp := range topics {
+		es := tp.entries()
+		assert.NotEmpty(t, es, tp.name)
+		for _, e := range es {
+			assert.Empty(t, seen[e.name], "%s is a name in %s too", e.name, tp.name)
+			assert.NotEmpty(t, strings.TrimSpace(e.about), e.name)
+			assert.NotEmpty(t, strings.TrimSpace(e.story), e.name)
+			seen[e.name] = tp.name
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"quik", "quick"}, {"relaycrash", "relay-crash"}, {"xyzzy", ""}, {"", ""},
+	} {
+		assert.Equal(t, c.want, nearest(c.name, []string{"quick", "relay-crash", "everything"}), c.name)
+	}
+}

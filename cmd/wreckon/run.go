@@ -1,0 +1,250 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/internal/rundir"
+	"github.com/wreckon/wreckon/internal/runner"
+	"github.com/wreckon/wreckon/reports"
+	"github.com/wreckon/wreckon/scenarios"
+	"github.com/wreckon/wreckon/targets"
+)
+
+type runFlags struct {
+	seed    uint64
+	env     string
+	dryRun  bool
+	defect  string
+	repeat  int
+	out     string
+	output  string
+	junit   string
+	keep    bool
+	seedSet bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [SCENARIO...]",
+		Short: "Run scenarios and say what held",
+		Long: `Run each scenario (the name of a shipped one, or a file) against its target: start it behind proxies, drive load, inject the
+faults, heal them, wait until it is idle, check the history, write the report. Without a scenario: ` + scenarios.Default + `.
+
+The seed decides every choice of the harness: which units, when, and where a fault drawn from a range falls. It does not
+decide how the operating system schedules the target, so a race may need --repeat.
+
+` + exitCodes + ` Of several runs, the worst.`,
+		Example: "  wreckon run\n  wreckon run relay-crash broker-partition --seed 7\n  wreckon run quick --defect mark-before-publish\n" +
+			"  wreckon run my-scenario.yaml --dry-run",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return shippedNames(), cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.seedSet = cmd.Flags().Changed("seed")
+			return runScenarios(cmd, f, args)
+		},
+	}
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every choice (default: drawn from the clock, and printed)")
+	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: process")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
+	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
+	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "how often to run each scenario, with seeds counted on")
+	cmd.Flags().StringVar(&f.out, "out", "runs", "directory that the run directories go into")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text, or json (one result.json document for each run)")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "write one JUnit file over all runs here")
+	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep what the components stored, also after a passing run")
+	_ = cmd.RegisterFlagCompletionFunc("defect", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return defectNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{scenarios.Default}
+	}
+	loaded, err := loadAll(args)
+	if err != nil {
+		return usage(err)
+	}
+	if !f.seedSet {
+		f.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	var runs []reports.Run
+	for i, s := range loaded {
+		for n := range f.repeat {
+			plan := s.Plan(f.seed+uint64(n), f.defect)
+			if f.dryRun {
+				fmt.Fprint(cmd.OutOrStdout(), plan.String())
+				continue
+			}
+			if len(runs) > 0 && f.output == "text" {
+				fmt.Fprintln(cmd.OutOrStdout())
+			}
+			r, err := runPlan(cmd, f, plan, args[i])
+			if err != nil {
+				return err
+			}
+			runs = append(runs, r)
+			if cmd.Context().Err() != nil {
+				return finish(cmd, f, runs)
+			}
+		}
+	}
+	return finish(cmd, f, runs)
+}
+
+// finish reports over all runs and turns the worst verdict into the exit code.
+func finish(cmd *cobra.Command, f runFlags, runs []reports.Run) error {
+	if f.junit != "" && len(runs) > 0 {
+		var b strings.Builder
+		if err := reports.JUnit(&b, runs); err != nil {
+			return failed(err)
+		}
+		if err := os.WriteFile(f.junit, []byte(b.String()), 0o644); err != nil {
+			return failed(fmt.Errorf("write junit file: %w", err))
+		}
+	}
+	if len(runs) > 1 && f.output == "text" {
+		fmt.Fprintln(cmd.OutOrStdout())
+		if err := reports.Table(cmd.OutOrStdout(), runs, termOptions()); err != nil {
+			return failed(err)
+		}
+	}
+	if len(runs) == 0 { // a dry run
+		return nil
+	}
+	if code := reports.Worst(runs).ExitCode(); code != 0 {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+func (f runFlags) check() error {
+	if f.env != "process" {
+		return unknown("environment", f.env, []string{"process"}, "known: process")
+	}
+	if f.output != "text" && f.output != "json" {
+		return unknown("output", f.output, []string{"text", "json"}, "known: text, json")
+	}
+	if f.repeat < 1 {
+		return usage(fmt.Errorf("--repeat %d: want at least 1", f.repeat))
+	}
+	if f.defect != "" && !slices.Contains(defectNames(), f.defect) {
+		return unknown("defect", f.defect, defectNames(), "known: "+strings.Join(defectNames(), ", "))
+	}
+	return nil
+}
+
+// loadAll loads every scenario before anything starts, and says all that is wrong with all of them.
+func loadAll(names []string) ([]*scenarios.Scenario, error) {
+	var loaded []*scenarios.Scenario
+	var errs []error
+	for _, name := range names {
+		s, err := loadScenario(name)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		loaded = append(loaded, s)
+	}
+	return loaded, errors.Join(errs...)
+}
+
+func loadScenario(name string) (*scenarios.Scenario, error) {
+	info, err := scenarios.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	s, problems := info.Parse(vocabulary())
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return s, nil
+}
+
+// runPlan runs one plan from start to report.
+func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (reports.Run, error) {
+	target, err := findTarget(plan.Target)
+	if err != nil {
+		return reports.Run{}, usage(err)
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return reports.Run{}, failed(fmt.Errorf("find the wreckon binary: %w", err))
+	}
+	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
+	run, err := runner.Run(cmd.Context(), runner.Options{
+		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: f.env,
+		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live},
+	})
+	live.Close()
+	if err != nil {
+		return reports.Run{}, failed(err)
+	}
+	defer run.Close() // the order that matters is below; this one is for a panic
+	judged, err := judgeDir(run.Dir)
+	if err != nil {
+		return reports.Run{}, failed(errors.Join(err, run.Close()))
+	}
+	_, werr := reports.Write(run.Dir, judged, reports.Options{})
+	if err := run.Close(); err != nil { // a failed teardown is a warning, never a lost verdict
+		judged.Manifest.Warnings = append(judged.Manifest.Warnings, err.Error())
+		werr = errors.Join(werr, rundir.WriteJSON(run.Dir, rundir.ManifestFile, judged.Manifest))
+		_, err := reports.Write(run.Dir, judged, reports.Options{})
+		werr = errors.Join(werr, err)
+	}
+	if judged.Result.Verdict == checkers.Pass && !f.keep {
+		werr = errors.Join(werr, os.RemoveAll(filepath.Join(run.Dir, rundir.DataDir)))
+	}
+	if werr != nil {
+		fmt.Fprintln(os.Stderr, "wreckon: warning: "+werr.Error())
+	}
+	return judged, show(cmd, f.output, judged)
+}
+
+// show prints a judged run on standard output.
+func show(cmd *cobra.Command, output string, r reports.Run) error {
+	var err error
+	if output == "json" {
+		err = reports.ResultJSON(cmd.OutOrStdout(), r)
+	} else {
+		err = reports.Summary(cmd.OutOrStdout(), r, termOptions())
+	}
+	return errors.Join(err, reports.GitHub(cmd.OutOrStdout(), os.Getenv, r))
+}
+
+func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
+	c := "wreckon run " + name + " --seed " + strconv.FormatUint(plan.Seed, 10)
+	if plan.Defect != "" {
+		c += " --defect " + plan.Defect
+	}
+	if f.out != "runs" {
+		c += " --out " + f.out
+	}
+	return c
+}
+
+func findTarget(name string) (targets.Target, error) {
+	var names []string
+	for _, t := range knownTargets() {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return targets.Target{}, unknown("target", name, names, "")
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/reference"
+	"github.com/wreckon/wreckon/scenarios"
+	"github.com/wreckon/wreckon/targets"
+)
+
+// knownTargets are the targets that a scenario can name.
+func knownTargets() []targets.Target {
+	ref := targets.Reference()
+	for _, d := range reference.Defects() {
+		ref.Defects = append(ref.Defects, d.Name)
+	}
+	return []targets.Target{ref}
+}
+
+// vocabulary is every name that a scenario may use.
+func vocabulary() scenarios.Vocabulary {
+	v := scenarios.Vocabulary{
+		Targets:   knownTargets(),
+		Kinds:     faults.Kinds,
+		Condition: func(text string) error { _, err := checkers.ParseCondition(text); return err },
+		Overlap:   faults.CheckOverlap,
+	}
+	for _, g := range checkers.Guarantees {
+		v.Guarantees = append(v.Guarantees, g.Name)
+	}
+	return v
+}
+
+// specOf says what to judge a run's history against: what its plan promised, and how the run ended.
+func specOf(p scenarios.Plan, failed, aborted string) checkers.Spec {
+	s := checkers.Spec{
+		Guarantees: p.Guarantees, Require: p.Require, Thresholds: p.Thresholds, Late: p.Workload.Late, Failed: failed, Aborted: aborted,
+	}
+	for _, f := range p.Faults {
+		s.Planned = append(s.Planned, checkers.PlannedFault{ID: f.ID, Kind: f.Kind, Target: f.Target()})
+	}
+	return s
+}

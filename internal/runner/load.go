@@ -1,0 +1,97 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/workloads"
+)
+
+// The baseline: enough units to see every kind of the mix now and then, and short, since it is paid in every run.
+const (
+	baselineRate = 40
+	baselineFor  = 300 * time.Millisecond
+)
+
+// baseline drives a short load without faults. A target that does not work without faults is an error, not a violation.
+func (r *run) baseline(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, baselineWithin)
+	defer cancel()
+	spec := r.Plan.Workload
+	spec.Phases = []workloads.Phase{{Rate: baselineRate, For: baselineFor}}
+	stats := r.load(ctx, spec, "baseline")
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if ok := stats.Tries[workloads.Submit].OK; ok != spec.Units() {
+		return "", fmt.Errorf("%d of %d units were not accepted before any fault: see the logs of the run", spec.Units()-ok, spec.Units())
+	}
+	how, b, err := r.settle(ctx, baselineWithin)
+	if err != nil {
+		return "", err
+	}
+	if how != settled {
+		return "", fmt.Errorf("%d of %d units did not finish before any fault (%+v): see the logs of the run", b.Open, spec.Units(), b)
+	}
+	return fmt.Sprintf("%d units finished", spec.Units()), nil
+}
+
+// load drives one load against the target, and counts its units as used.
+func (r *run) load(ctx context.Context, spec workloads.Spec, name string) workloads.Stats {
+	spec.First = r.units
+	ops := spec.Operations(workloads.Stream(r.Plan.Seed, "run/"+name).Uint64())
+	r.units += history.Unit(spec.Units())
+	return workloads.Run(ctx, ops, spec, r.sys.Client(), r.tap, r.rec)
+}
+
+// chaos drives the load and injects the faults beside it. It ends when the load is over and every fault is healed.
+//
+// A fault that could not be injected, confirmed or healed is in the history as failed and is judged there; here it is only shown.
+func (r *run) chaos(ctx context.Context) (string, error) {
+	planned, err := faults.Plan(r.Plan.Faults, r.Target.Topology, r.proxies, r.env)
+	if err != nil {
+		return "", err
+	}
+	r.guard = faults.NewGuard(r.tap, r.undo)
+	var stats workloads.Stats
+	var errs []error
+	var both sync.WaitGroup
+	both.Go(func() { stats = r.load(ctx, r.Plan.Workload, "chaos") })
+	both.Go(func() { errs = r.guard.Schedule(ctx, time.Now(), planned) })
+	both.Wait()
+	r.note("lateness", stats.Late)
+	r.note("load", stats)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.Observer.Note(err.Error())
+	}
+	return stats.String(), nil
+}
+
+// heal makes sure that nothing injected is left: every fault is undone and every component is there.
+func (r *run) heal(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, healWithin)
+	defer cancel()
+	if r.guard == nil {
+		return "", nil
+	}
+	if err := r.guard.HealAll(ctx); err != nil {
+		return "", err
+	}
+	for _, c := range r.Target.Topology.Components {
+		if c.External {
+			continue
+		}
+		if err := r.env.Probe(ctx, c.Name); err != nil {
+			return "", fmt.Errorf("%s does not answer after every fault was healed: %w", c.Name, err)
+		}
+	}
+	return "", nil
+}

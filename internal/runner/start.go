@@ -1,0 +1,105 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/wreckon/wreckon/faults/proxy"
+	"github.com/wreckon/wreckon/internal/environment"
+	"github.com/wreckon/wreckon/internal/rundir"
+	"github.com/wreckon/wreckon/targets"
+)
+
+// start wires everything together and starts the components: addresses first, then sinks, then a proxy for each edge, then the
+// processes, all at once. Ready means that each component's readiness probe has answered.
+func (r *run) start(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	secret, err := token()
+	if err != nil {
+		return "", err
+	}
+	var own []string // components that are processes
+	for _, c := range r.Target.Topology.Components {
+		if !c.External {
+			own = append(own, c.Name)
+		}
+	}
+	ports, err := environment.Ports(2 * len(own))
+	if err != nil {
+		return "", err
+	}
+	w := targets.Wiring{
+		Data: filepath.Join(r.absolute(), rundir.DataDir), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec},
+		Listen: map[string]string{}, Control: map[string]string{}, Dial: map[string]string{},
+	}
+	for i, c := range own {
+		w.Listen[c], w.Control[c] = ports.Addr(2*i), ports.Addr(2*i+1)
+		if err := os.MkdirAll(filepath.Join(w.Data, c), 0o755); err != nil {
+			return "", fmt.Errorf("make data directory: %w", err)
+		}
+	}
+	if r.sys, err = r.Target.New(w); err != nil {
+		return "", err
+	}
+	if err := r.proxy(w); err != nil {
+		return "", err
+	}
+	r.env = environment.New(environment.Options{
+		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: startWithin, Undo: r.undo, Record: r.tap, OnExit: r.died,
+	})
+	for _, l := range r.sys.Launches() {
+		r.env.Add(environment.Process{
+			Name: l.Component, Path: r.Binary, Args: append(append([]string{}, r.BinaryArgs...), l.Args...),
+			Env: append(os.Environ(), l.Env...), Dir: filepath.Join(w.Data, l.Component), Ready: l.Ready,
+		})
+	}
+	if err := ports.Release(); err != nil {
+		return "", err
+	}
+	if err := r.env.StartAll(ctx); err != nil {
+		return "", err
+	}
+	r.follow()
+	return fmt.Sprintf("%d components ready", len(own)), nil
+}
+
+// proxy puts a proxy on every edge. Where the wiring is a map, the target sees what is put into it here.
+func (r *run) proxy(w targets.Wiring) error {
+	r.proxies = proxy.New()
+	sinks := r.sys.Sinks()
+	for _, e := range r.Target.Topology.Edges {
+		upstream, ok := w.Listen[e.To]
+		if sink, hosted := sinks[e.To]; hosted {
+			upstream, ok = sink, true
+		}
+		if !ok {
+			return fmt.Errorf("wire %s: nothing listens for %s", e.Name(), e.To)
+		}
+		addr, err := r.proxies.Add(e, upstream)
+		if err != nil {
+			return fmt.Errorf("wire %s: %w", e.Name(), err)
+		}
+		w.Dial[e.Name()] = addr
+	}
+	return nil
+}
+
+// follow copies the target's audit trail from now until the run is sealed.
+func (r *run) follow() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { r.sys.Follow(ctx) })
+	r.stopFollow = sync.OnceFunc(func() {
+		cancel()
+		done.Wait()
+	})
+}
+
+// died ends the run: a component that dies without being told to is a failure that no fault explains.
+func (r *run) died(component string, how error) {
+	r.fatal(fmt.Errorf("%s died without being told to: %w", component, how))
+}
