@@ -66,6 +66,7 @@ func newRecorder(f file, h Header) (*Recorder, error) {
 		start:   start,
 		open:    true,
 		current: newBatch(),
+		free:    []*batch{newBatch()}, // a disk that keeps up needs no more
 		failed:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		flush:   make(chan chan struct{}),

@@ -285,11 +285,14 @@ func TestADiskThatIsFullFailsTheRecordingAndLeavesWholeBlocks(t *testing.T) {
 }
 
 func TestADiskThatIsFullAtOnceIsAnErrorOfCreate(t *testing.T) {
-	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	f, err := os.Create(filepath.Join(t.TempDir(), "history"))
 	require.NoError(t, err)
 	defer f.Close()
-	_, err = newRecorder(f, Header{})
+	_, err = newRecorder(&brokenDisk{f, 10}, Header{})
 	require.ErrorIs(t, err, syscall.ENOSPC)
+	info, err := f.Stat()
+	require.NoError(t, err)
+	require.Zero(t, info.Size())
 }
 
 // stuckDisk takes the header and then nothing until it is released.
