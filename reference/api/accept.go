@@ -131,8 +131,8 @@ func (s *Service) insert(tx *store.Tx, o orders.Order, body []byte, trace string
 // Status reads an order.
 func (s *Service) Status(ctx context.Context, id string) (Status, error) {
 	st := Status{OrderID: id}
-	row := s.DB.Read().QueryRowContext(ctx, `SELECT state, version, note FROM orders WHERE order_id = ?`, id)
-	if err := row.Scan(&st.State, &st.Version, &st.Note); err != nil {
+	err := s.DB.Row(ctx, `SELECT state, version, note FROM orders WHERE order_id = ?`, []any{id}, &st.State, &st.Version, &st.Note)
+	if err != nil {
 		return Status{}, unknown(err)
 	}
 	return st, nil

@@ -7,7 +7,7 @@ import (
 
 // Observe emits the state of every order.
 func (s *Service) Observe(ctx context.Context, emit func(any) error) error {
-	rows, err := s.DB.Read().QueryContext(ctx, `SELECT order_id, state, version FROM orders ORDER BY order_id`)
+	rows, err := s.DB.Query(ctx, `SELECT order_id, state, version FROM orders ORDER BY order_id`)
 	if err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}

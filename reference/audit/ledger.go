@@ -71,7 +71,7 @@ var ErrRewritten = errors.New("audit entry was rewritten")
 
 // After reads up to limit entries with a cursor above after, in the order of their cursors, which run from 1 without a gap.
 func (l *Ledger) After(ctx context.Context, after int64, limit int) ([]Line, error) {
-	rows, err := l.DB.Read().QueryContext(ctx,
+	rows, err := l.DB.Query(ctx,
 		`SELECT cursor, source, seq, hash, body FROM ledger WHERE cursor > ? ORDER BY cursor LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)

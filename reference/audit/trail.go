@@ -130,8 +130,8 @@ func head(tx *store.Tx) (seq uint64, hash string, err error) {
 
 // Head is the last link of the chain in db: 0 and "" for an empty one.
 func Head(ctx context.Context, db *store.DB) (seq uint64, hash string, err error) {
-	row := db.Read().QueryRowContext(ctx, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`)
-	if err := row.Scan(&seq, &hash); err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err = db.Row(ctx, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`, nil, &seq, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, "", fmt.Errorf("read head of audit chain: %w", err)
 	}
 	return seq, hash, nil

@@ -29,7 +29,7 @@ type checkThenAct struct{ intent.Tools }
 
 func (p checkThenAct) Perform(ctx context.Context, d message.Delivery, e intent.Effect) error {
 	var outcome string
-	err := p.DB.Read().QueryRowContext(ctx, `SELECT outcome FROM intents WHERE order_id = ? AND step = ?`, e.OrderID, e.Step).Scan(&outcome)
+	err := p.DB.Row(ctx, `SELECT outcome FROM intents WHERE order_id = ? AND step = ?`, []any{e.OrderID, e.Step}, &outcome)
 	if err == nil {
 		return nil
 	}

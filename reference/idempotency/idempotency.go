@@ -38,8 +38,9 @@ func Fingerprint(payload []byte) string {
 
 // Lookup finds the answer that was given to key; nil if there is none yet.
 func Lookup(ctx context.Context, db *store.DB, key, fingerprint string) (answer []byte, err error) {
-	row := db.Read().QueryRowContext(ctx, `SELECT fingerprint, answer FROM idempotency WHERE key = ?`, key)
-	return stored(row.Scan, fingerprint)
+	return stored(func(into ...any) error {
+		return db.Row(ctx, `SELECT fingerprint, answer FROM idempotency WHERE key = ?`, []any{key}, into...)
+	}, fingerprint)
 }
 
 // Claim stores answer for key as part of tx. If the key was there before, it stores nothing and returns the answer of then.

@@ -176,7 +176,7 @@ func Redeliveries(ctx context.Context, db *store.DB) (int64, error) {
 
 // Letters are the messages set aside in db, oldest first.
 func Letters(ctx context.Context, db *store.DB) ([]Letter, error) {
-	rows, err := db.Read().QueryContext(ctx,
+	rows, err := db.Query(ctx,
 		`SELECT id, order_id, subject, trace, payload, reason, attempts, first_at FROM dead_letters ORDER BY dead_at, id`)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)

@@ -10,7 +10,7 @@ func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 	if err := w.observeReservations(ctx, emit); err != nil {
 		return err
 	}
-	rows, err := w.DB.Read().QueryContext(ctx, `SELECT sku, delivered, on_hand, reserved FROM stock ORDER BY sku`)
+	rows, err := w.DB.Query(ctx, `SELECT sku, delivered, on_hand, reserved FROM stock ORDER BY sku`)
 	if err != nil {
 		return fmt.Errorf("read stock: %w", err)
 	}
@@ -33,7 +33,7 @@ func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 }
 
 func (w *Warehouse) observeReservations(ctx context.Context, emit func(any) error) error {
-	rows, err := w.DB.Read().QueryContext(ctx, `SELECT order_id, in_force FROM reservations ORDER BY order_id`)
+	rows, err := w.DB.Query(ctx, `SELECT order_id, in_force FROM reservations ORDER BY order_id`)
 	if err != nil {
 		return fmt.Errorf("read reservations: %w", err)
 	}

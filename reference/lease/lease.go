@@ -92,7 +92,7 @@ func Release(tx *store.Tx, l Lease) error {
 
 // Held lists the leases in db that were taken and not given back, expired or not.
 func Held(ctx context.Context, db *store.DB) ([]Lease, error) {
-	rows, err := db.Read().QueryContext(ctx, `SELECT resource, owner, token, expires_at FROM leases WHERE owner <> '' ORDER BY resource`)
+	rows, err := db.Query(ctx, `SELECT resource, owner, token, expires_at FROM leases WHERE owner <> '' ORDER BY resource`)
 	if err != nil {
 		return nil, fmt.Errorf("read leases: %w", err)
 	}

@@ -94,7 +94,7 @@ type Row struct {
 
 // unsent reads the oldest rows that are not marked as sent.
 func unsent(ctx context.Context, db *store.DB, sender string, limit int) ([]Row, error) {
-	rows, err := db.Read().QueryContext(ctx,
+	rows, err := db.Query(ctx,
 		`SELECT id, msg_id, subject, trace, data, bulk FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wreckon/wreckon/reference/message"
@@ -93,14 +92,12 @@ func (r *Relay) mark(ctx context.Context, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	args := []any{time.Now().UnixMilli()}
-	for _, row := range rows {
-		args = append(args, row.ID)
-	}
-	marks := strings.Repeat(",?", len(rows))[1:]
+	now := time.Now().UnixMilli()
 	return r.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(`UPDATE outbox SET sent_at = ? WHERE id IN (`+marks+`)`, args...); err != nil {
-			return fmt.Errorf("mark outbox rows: %w", err)
+		for _, row := range rows {
+			if _, err := tx.Exec(`UPDATE outbox SET sent_at = ? WHERE id = ?`, now, row.ID); err != nil {
+				return fmt.Errorf("mark outbox rows: %w", err)
+			}
 		}
 		return nil
 	})

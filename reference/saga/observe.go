@@ -7,7 +7,7 @@ import (
 
 // Observe emits where every saga is.
 func (o *Orchestrator) Observe(ctx context.Context, emit func(any) error) error {
-	rows, err := o.DB.Read().QueryContext(ctx, `SELECT order_id, state FROM sagas ORDER BY order_id`)
+	rows, err := o.DB.Query(ctx, `SELECT order_id, state FROM sagas ORDER BY order_id`)
 	if err != nil {
 		return fmt.Errorf("read sagas: %w", err)
 	}

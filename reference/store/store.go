@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", in Go: nothing to install
@@ -42,33 +43,44 @@ const (
 type Schema struct{ Name, SQL string }
 
 // DB is an open database.
+//
+// Parsing takes SQLite longer than most of our statements take to run, so each is parsed once and kept.
 type DB struct {
-	write *sql.DB // one connection
-	read  *sql.DB
+	write *sql.DB
+	turn  chan struct{} // holds one element while a transaction runs; guards the two below
+	conn  *sql.Conn     // of write, the only one
+	stmts map[string]*sql.Stmt
+
+	read    *sql.DB
+	mu      sync.Mutex // guards queries
+	queries map[string]*sql.Stmt
 }
 
 // Open opens or creates the file at path and adds the schemas it has not got yet. Several processes may do this at once.
-func Open(ctx context.Context, path string, sync Sync, schemas ...Schema) (*DB, error) {
-	write, err := connect(path, sync, "immediate", 1)
+func Open(ctx context.Context, path string, mode Sync, schemas ...Schema) (*DB, error) {
+	write, err := connect(path, mode, 1)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	read, err := connect(path, sync, "deferred", 4)
+	read, err := connect(path, mode, 4)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), write.Close())
 	}
-	db := &DB{write: write, read: read}
+	db := &DB{
+		write: write, turn: make(chan struct{}, 1), stmts: map[string]*sql.Stmt{},
+		read: read, queries: map[string]*sql.Stmt{},
+	}
 	if err := db.prepare(ctx, schemas); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
 	}
 	return db, nil
 }
 
-func connect(path string, sync Sync, lock string, conns int) (*sql.DB, error) {
-	q := url.Values{"_txlock": {lock}, "_pragma": {
+func connect(path string, mode Sync, conns int) (*sql.DB, error) {
+	q := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(wal)",
-		"synchronous(" + string(sync) + ")",
+		"synchronous(" + string(mode) + ")",
 	}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
@@ -84,7 +96,7 @@ func connect(path string, sync Sync, lock string, conns int) (*sql.DB, error) {
 func (db *DB) prepare(ctx context.Context, schemas []Schema) error {
 	deadline := time.Now().Add(busyTimeout)
 	for {
-		err := db.addSchemas(ctx, schemas)
+		err := db.tryPrepare(ctx, schemas)
 		if err == nil || !strings.Contains(err.Error(), "locked") || time.Now().After(deadline) {
 			return err
 		}
@@ -94,6 +106,15 @@ func (db *DB) prepare(ctx context.Context, schemas []Schema) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (db *DB) tryPrepare(ctx context.Context, schemas []Schema) (err error) {
+	if db.conn == nil {
+		if db.conn, err = db.write.Conn(ctx); err != nil {
+			return err
+		}
+	}
+	return db.addSchemas(ctx, schemas)
 }
 
 func (db *DB) addSchemas(ctx context.Context, schemas []Schema) error {
@@ -123,14 +144,14 @@ func (db *DB) addSchemas(ctx context.Context, schemas []Schema) error {
 
 func (db *DB) missing(ctx context.Context, schemas []Schema) (int, error) {
 	var tables int
-	row := db.read.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schemas'`)
+	row := db.conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schemas'`)
 	if err := row.Scan(&tables); err != nil || tables == 0 {
 		return len(schemas), err
 	}
 	n := 0
 	for _, s := range schemas {
 		var have int
-		if err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM schemas WHERE name = ?`, s.Name).Scan(&have); err != nil {
+		if err := db.conn.QueryRowContext(ctx, `SELECT count(*) FROM schemas WHERE name = ?`, s.Name).Scan(&have); err != nil {
 			return 0, err
 		}
 		n += 1 - have
@@ -142,17 +163,15 @@ func (db *DB) missing(ctx context.Context, schemas []Schema) (int, error) {
 // happened. ctx bounds the wait for other writers of this process; once begun, a transaction runs to its end, which takes
 // milliseconds: an interrupted COMMIT would leave the caller not knowing.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
-	conn, err := db.write.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+	select {
+	case db.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("begin transaction: %w", ctx.Err())
 	}
-	defer conn.Close()
-	raw, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
+	tx := &Tx{db: db, ctx: context.WithoutCancel(ctx)}
+	err := tx.run(fn)
+	<-db.turn
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	tx := &Tx{tx: raw}
-	if err := tx.run(fn); err != nil {
 		return err
 	}
 	for _, after := range tx.after {
@@ -161,33 +180,77 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// Read is for queries outside a transaction. They see everything that was committed before they began.
-func (db *DB) Read() *sql.DB { return db.read }
+// Query runs a query outside a transaction. It sees everything that was committed before it began.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := db.query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// Row is Query for one row, which it scans. Without a row it returns sql.ErrNoRows.
+func (db *DB) Row(ctx context.Context, query string, args []any, into ...any) error {
+	stmt, err := db.query(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, args...).Scan(into...)
+}
 
 // Count runs a query that answers one number.
-func (db *DB) Count(ctx context.Context, query string, args ...any) (int64, error) {
-	var n int64
-	err := db.read.QueryRowContext(ctx, query, args...).Scan(&n)
+func (db *DB) Count(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = db.Row(ctx, query, args, &n)
 	return n, err
 }
 
-// Close closes the file. Transactions that run are waited for.
-func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
+func (db *DB) query(ctx context.Context, query string) (*sql.Stmt, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if stmt, ok := db.queries[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := db.read.PrepareContext(ctx, query)
+	if err == nil {
+		db.queries[query] = stmt
+	}
+	return stmt, err
+}
+
+// Close closes the file. A transaction that runs is waited for; there must not be another after it.
+func (db *DB) Close() error {
+	db.turn <- struct{}{}
+	var errs []error
+	if db.conn != nil {
+		errs = append(errs, db.conn.Close())
+	}
+	return errors.Join(append(errs, db.read.Close(), db.write.Close())...)
+}
 
 // Tx is a running transaction. It belongs to the function it was given to.
 type Tx struct {
-	tx    *sql.Tx
+	db    *DB
+	ctx   context.Context // without an end
 	after []func()
 }
 
-func (t *Tx) run(fn func(*Tx) error) error {
-	defer t.tx.Rollback() //nolint:errcheck // after a commit it has nothing to do
+func (t *Tx) run(fn func(*Tx) error) (err error) {
+	if _, err := t.Exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			_, _ = t.Exec("ROLLBACK") // it fails only if SQLite has rolled back by itself
+		}
+	}()
 	if err := fn(t); err != nil {
 		return err
 	}
-	if err := t.tx.Commit(); err != nil {
+	if _, err := t.Exec("COMMIT"); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
+	committed = true
 	return nil
 }
 
@@ -196,7 +259,11 @@ func (t *Tx) After(fn func()) { t.after = append(t.after, fn) }
 
 // Exec runs a statement and returns how many rows it changed.
 func (t *Tx) Exec(query string, args ...any) (changed int64, err error) {
-	res, err := t.tx.Exec(query, args...)
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(t.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -205,5 +272,20 @@ func (t *Tx) Exec(query string, args ...any) (changed int64, err error) {
 
 // Row runs a query for one row and scans it. Without a row it returns sql.ErrNoRows.
 func (t *Tx) Row(query string, args []any, into ...any) error {
-	return t.tx.QueryRow(query, args...).Scan(into...)
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(t.ctx, args...).Scan(into...)
+}
+
+func (t *Tx) stmt(query string) (*sql.Stmt, error) {
+	if stmt, ok := t.db.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.db.conn.PrepareContext(t.ctx, query)
+	if err == nil {
+		t.db.stmts[query] = stmt
+	}
+	return stmt, err
 }
