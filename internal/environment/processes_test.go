@@ -15,9 +15,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/internal/environment"
 )
+
+// What process faults need of an environment.
+var _ faults.Processes = (*environment.Processes)(nil)
 
 func TestStartAllReturnsWhenEveryComponentIsReady(t *testing.T) {
 	a, b := serving(t, "a", "server"), serving(t, "b", "server")
