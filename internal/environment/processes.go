@@ -26,7 +26,8 @@ type Process struct {
 }
 
 // Recorder is where the environment says what happened to components, as events of kind process: started, ready, paused, resumed,
-// terminated (told to end; its exit follows), and, once it is reaped, killed or exited. Token is the process id; Value says how it ended.
+// terminated (told to end; its exit follows), and, once it is reaped, killed or exited. Token is the process id; Value says how it
+// ended.
 type Recorder interface {
 	Record(history.Event) (seq uint64)
 }
