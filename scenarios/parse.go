@@ -28,7 +28,7 @@ const (
 func Parse(name string, src []byte, v Vocabulary) (*Scenario, Problems) {
 	p := &parser{source: newSource(name, nil), v: v}
 	if len(src) > maxSize {
-		p.at(0, 0, 0, "", "is larger than 1 MB: that is no scenario")
+		p.at(0, 0, 0, "", "the file is larger than 1 MB: that is no scenario")
 		return nil, p.problems
 	}
 	p.source = newSource(name, src)

@@ -217,6 +217,9 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// scalar tells whether a node is one value.
+func scalar(n *yaml.Node) bool { return resolve(n).Kind == yaml.ScalarNode }
+
 // describe names what a node is, in the words of somebody who writes YAML.
 func describe(n *yaml.Node) string {
 	switch n.Kind {

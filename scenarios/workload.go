@@ -161,6 +161,3 @@ func cloneWorkload(w workloads.Spec) workloads.Spec {
 	w.Phases, w.Mix = slices.Clone(w.Phases), maps.Clone(w.Mix)
 	return w
 }
-
-// scalar tells whether a node is one value.
-func scalar(n *yaml.Node) bool { return resolve(n).Kind == yaml.ScalarNode }
