@@ -111,7 +111,9 @@ func (c *children) Pause(ctx context.Context, _ string) error {
 	return ctx.Err()
 }
 
-func (c *children) Resume(context.Context, string) error { return c.cmd.Process.Signal(syscall.SIGCONT) }
+func (c *children) Resume(context.Context, string) error {
+	return c.cmd.Process.Signal(syscall.SIGCONT)
+}
 
 func (c *children) Alive(string) bool {
 	select {

@@ -29,6 +29,7 @@ type connectionFault struct {
 
 	before Probe
 	began  Counters
+	set    bool          // the shape is on the link
 	stop   chan struct{} // ends during
 	ended  chan struct{} // when it has
 }
@@ -60,7 +61,7 @@ func (f *connectionFault) Inject(ctx context.Context) (Evidence, error) {
 			return Evidence{Took: time.Since(start)}, err
 		}
 	}
-	f.began = f.link.Touched()
+	f.began, f.set = f.link.Touched(), true
 	f.link.Set(f.shape)
 	saw, err := f.shows(ctx, f.before)
 	e := f.evidence(start, saw)
@@ -77,8 +78,12 @@ func (f *connectionFault) Inject(ctx context.Context) (Evidence, error) {
 	return e, err
 }
 
-// Heal lets everything pass, and probes until the edge answers as it did before.
+// Heal lets everything pass, and probes until the edge answers as it did before. What was never set needs no healing, and an edge
+// that is silent for another reason must not make it wait.
 func (f *connectionFault) Heal(ctx context.Context) (Evidence, error) {
+	if !f.set {
+		return nothing, nil
+	}
 	start := time.Now()
 	if f.stop != nil {
 		close(f.stop)
@@ -92,6 +97,7 @@ func (f *connectionFault) Heal(ctx context.Context) (Evidence, error) {
 			return f.evidence(start, ""), fmt.Errorf("after the fault: %w", err)
 		}
 		if f.gone == nil || f.gone(f.before, p) {
+			f.set = false
 			return f.evidence(start, fmt.Sprintf("%s answers again, in %v", f.edge.Name(), p.Took.Round(10*time.Microsecond))), nil
 		}
 		if err := sleep(ctx, every); err != nil {
@@ -146,6 +152,9 @@ func (f *connectionFault) unlike(p Probe, want string) error {
 	}
 	return fmt.Errorf("probe through %s: saw %s after %v, not %s", f.edge.Name(), p.Outcome, p.Took, want)
 }
+
+// nothing is the evidence of healing what is not in force.
+var nothing = Evidence{Probe: "nothing was in force"}
 
 // sleep waits, and tells when the context ended first.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -58,7 +58,9 @@ var (
 	whole                                    = []history.Outcome{begin, confirmed, end, wasHealed}
 )
 
-func crash(id, component string) faults.Spec { return faults.Spec{ID: id, Kind: "crash", Component: component} }
+func crash(id, component string) faults.Spec {
+	return faults.Spec{ID: id, Kind: "crash", Component: component}
+}
 
 func TestGuardRecordsAnInterval(t *testing.T) {
 	l := newLog()

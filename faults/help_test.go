@@ -109,7 +109,9 @@ type fakeProcesses struct {
 	deaf    bool // Start does not help
 }
 
-func newFake() *fakeProcesses { return &fakeProcesses{down: map[string]bool{}, stopped: map[string]bool{}} }
+func newFake() *fakeProcesses {
+	return &fakeProcesses{down: map[string]bool{}, stopped: map[string]bool{}}
+}
 
 func (f *fakeProcesses) call(verb, c string, change func()) {
 	f.mu.Lock()

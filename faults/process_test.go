@@ -65,8 +65,12 @@ func TestProcessFaultsOnWhatDoesNotRun(t *testing.T) {
 	for _, kind := range []string{"crash", "pause", "terminate"} {
 		env := newFake()
 		env.down["relay"] = true
-		_, err := build(t, faults.Spec{Kind: kind, Component: "relay", For: time.Second}, nil, env).Inject(ctx(t))
+		f := build(t, faults.Spec{Kind: kind, Component: "relay", For: time.Second}, nil, env)
+		_, err := f.Inject(ctx(t))
 		require.ErrorContains(t, err, "before the fault: relay does not run")
+		_, err = f.Heal(ctx(t))
+		require.NoError(t, err)
+		require.Empty(t, env.calls, "who died alone is not brought back in secret")
 	}
 }
 
@@ -93,12 +97,18 @@ func TestHealSaysWhatItLastSaw(t *testing.T) {
 	all, _ := proxies(t)
 	link, err := all.Link(natsEdge)
 	require.NoError(t, err)
-	link.Set(faults.Shape{HoldResponses: true}) // somebody else's
+	f = build(t, faults.Spec{Kind: "reset", From: "relay", To: "broker"}, all, nil)
+	_, err = f.Inject(ctx(t))
+	require.NoError(t, err)
+	link.Set(faults.Shape{HoldResponses: true}) // another one's
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err = build(t, faults.Spec{Kind: "reset", From: "relay", To: "broker"}, all, nil).Heal(short)
-	require.ErrorContains(t, err, "no answer through relay -> broker: the last probe saw timeout")
+	_, err = f.Heal(short)
+	require.ErrorContains(t, err, "after the fault: no answer through relay -> broker: the last probe saw timeout")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	link.Set(faults.Shape{})
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err)
 }
 
 func TestInjectRefusesAnEdgeThatIsSilentAlready(t *testing.T) {
@@ -108,6 +118,10 @@ func TestInjectRefusesAnEdgeThatIsSilentAlready(t *testing.T) {
 	link.Set(faults.Shape{HoldRequests: true})
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err = build(t, faults.Spec{Kind: "partition", From: "client", To: "api", For: time.Second}, all, nil).Inject(short)
+	f := build(t, faults.Spec{Kind: "partition", From: "client", To: "api", For: time.Second}, all, nil)
+	_, err = f.Inject(short)
 	require.ErrorContains(t, err, "before the fault: no answer through client -> api")
+	e, err := f.Heal(ctx(t))
+	require.NoError(t, err, "nothing was set, so that nothing is waited for")
+	require.Equal(t, "nothing was in force", e.Probe)
 }

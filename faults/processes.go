@@ -96,15 +96,16 @@ func (f *processFault) Inject(ctx context.Context) (Evidence, error) {
 	return Evidence{Probe: saw, Took: time.Since(start), Detail: detail}, err
 }
 
+// Heal leaves a process alone that Inject never touched: what another fault or its own death did to it is not hidden.
 func (f *processFault) Heal(ctx context.Context) (Evidence, error) {
-	start := time.Now()
-	if f.struck {
-		if err := f.undo(ctx); err != nil {
-			return Evidence{Took: time.Since(start)}, err
-		}
+	if !f.struck {
+		return nothing, nil
 	}
-	err := ready(ctx, f.processes, f.component)
-	if err != nil {
+	start := time.Now()
+	if err := f.undo(ctx); err != nil {
+		return Evidence{Took: time.Since(start)}, err
+	}
+	if err := ready(ctx, f.processes, f.component); err != nil {
 		return Evidence{Took: time.Since(start)}, fmt.Errorf("after the fault: %w", err)
 	}
 	f.struck = false

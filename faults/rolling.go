@@ -14,6 +14,7 @@ type rollingRestart struct {
 	components []string
 	grace      time.Duration
 	processes  Processes
+	struck     []string // those that Inject has told to end
 }
 
 func newRollingRestart(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
@@ -53,6 +54,7 @@ func (f *rollingRestart) restart(ctx context.Context, component string) (detail 
 	if !f.processes.Alive(component) {
 		return "", fmt.Errorf("before the fault: %s does not run", component)
 	}
+	f.struck = append(f.struck, component)
 	if detail, err = terminate(ctx, f.processes, component, f.grace); err != nil {
 		return detail, err
 	}
@@ -65,10 +67,13 @@ func (f *rollingRestart) restart(ctx context.Context, component string) (detail 
 	return detail, ready(ctx, f.processes, component)
 }
 
-// Heal starts what an interrupted Inject left down, and shows that every component is ready.
+// Heal starts what an interrupted Inject left down, and shows that every component it has restarted is ready.
 func (f *rollingRestart) Heal(ctx context.Context) (Evidence, error) {
+	if len(f.struck) == 0 {
+		return nothing, nil
+	}
 	start := time.Now()
-	for _, c := range f.components {
+	for _, c := range f.struck {
 		if !f.processes.Alive(c) {
 			if err := f.processes.Start(ctx, c); err != nil {
 				return Evidence{Took: time.Since(start)}, fmt.Errorf("start %s: %w", c, err)
@@ -78,5 +83,7 @@ func (f *rollingRestart) Heal(ctx context.Context) (Evidence, error) {
 			return Evidence{Took: time.Since(start)}, fmt.Errorf("after the fault: %w", err)
 		}
 	}
-	return Evidence{Probe: strings.Join(f.components, ", ") + ": ready", Took: time.Since(start)}, nil
+	saw := strings.Join(f.struck, ", ") + ": ready"
+	f.struck = nil
+	return Evidence{Probe: saw, Took: time.Since(start)}, nil
 }

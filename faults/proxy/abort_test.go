@@ -95,7 +95,8 @@ func TestArmingUnderAbortedTraffic(t *testing.T) {
 
 // Toxiproxy without our pump leaves more than one goroutine behind for each of these.
 func TestAbortedConnectionsLeaveNothingBehind(t *testing.T) {
-	listen, _, all := proxied(t, edge, server(t, flood))
+	more := make([]byte, 256<<10) // than the client takes
+	listen, _, all := proxied(t, edge, server(t, func(c *net.TCPConn) { _, _ = c.Write(more) }))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -208,13 +207,4 @@ func TestResetReachesIdleConnections(t *testing.T) {
 	require.NoError(t, c.CloseWrite())
 	_, err = c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF, "ordinary closes stay orderly")
-}
-
-func TestProbes(t *testing.T) {
-	listen, link, all := proxied(t, edge, server(t, echo))
-	p := link.Probe(context.Background())
-	require.NoError(t, p.Err)
-	require.Equal(t, faults.SawAnswer, p.Outcome)
-	require.Zero(t, all.Stats()[0].Connections)
-	_ = listen
 }
