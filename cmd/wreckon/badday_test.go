@@ -31,7 +31,7 @@ const small = `scenario: small
 about: A short load and one crash.
 hypothesis: Nothing is lost.
 workload:
-  orders: {rate: 40/s, for: 3s}
+  orders: {rate: 40/s, for: 3s, reads: 0.5, amends: 0.2, late: 2s}
 faults:
   - crash: relay
     at: 1s
@@ -93,22 +93,22 @@ func (h *harness) said() string {
 	return strings.Join(h.lines, "\n")
 }
 
-// await waits for a line that begins with prefix.
-func (h *harness) await(prefix string) {
+// await waits for a line that says so, after its time.
+func (h *harness) await(what string) {
 	h.t.Helper()
 	deadline := time.After(30 * time.Second)
 	for {
 		for _, l := range strings.Split(h.said(), "\n") {
-			if strings.HasPrefix(l, prefix) {
+			if _, said, timed := strings.Cut(l, "  "); timed && strings.HasPrefix(said, what) {
 				return
 			}
 		}
 		select {
 		case <-h.news:
 		case <-h.ended:
-			require.FailNow(h.t, "wreckon ended before it said "+prefix, h.said())
+			require.FailNow(h.t, "wreckon ended before it said "+what, h.said())
 		case <-deadline:
-			require.FailNow(h.t, "wreckon never said "+prefix, h.said())
+			require.FailNow(h.t, "wreckon never said "+what, h.said())
 		}
 	}
 }

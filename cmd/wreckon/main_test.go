@@ -71,16 +71,13 @@ func TestEveryDefectNamesWhatExists(t *testing.T) {
 	}
 }
 
-func TestEveryNameIsExplainedOnce(t *testing.T) {
-	seen := map[string]string{}
+func TestEveryNameIsExplained(t *testing.T) {
 	for _, tp := range topics {
 		es := tp.entries()
 		assert.NotEmpty(t, es, tp.name)
 		for _, e := range es {
-			assert.Empty(t, seen[e.name], "%s is a name in %s too", e.name, tp.name)
 			assert.NotEmpty(t, strings.TrimSpace(e.about), e.name)
 			assert.NotEmpty(t, strings.TrimSpace(e.story), e.name)
-			seen[e.name] = tp.name
 		}
 	}
 }

@@ -80,7 +80,9 @@ type run struct {
 	stopFollow func() // ends the copying of the audit trail, and waits for it
 	units      history.Unit
 
-	fatal func(error) // ends the run as an error, from any goroutine
+	asked     context.Context // of the caller: when it ends, somebody has stopped the run
+	stoppedIn string          // the phase in which that happened
+	fatal     func(error)     // ends the run as an error, from any goroutine
 }
 
 // Run runs a plan. It returns an error only where there is nothing to judge: no run directory, no history. Everything else that
@@ -90,7 +92,7 @@ func Run(ctx context.Context, o Options) (*Finished, error) {
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}
-	r := &run{Options: o, began: time.Now()}
+	r := &run{Options: o, began: time.Now(), asked: ctx}
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -102,7 +104,7 @@ func Run(ctx context.Context, o Options) (*Finished, error) {
 	watching.Go(func() { r.watch(runCtx) })
 
 	err := r.phases(runCtx)
-	r.ended(ctx, runCtx, err)
+	r.ended(runCtx, err)
 	fatal(nil)
 	watching.Wait()
 	if err := r.seal(); err != nil {
@@ -180,7 +182,13 @@ func (r *run) phase(ctx context.Context, name string, f func(context.Context) (s
 	r.tap.Record(history.Event{Kind: history.KindPhase, Unit: history.NoUnit, Op: name, Outcome: history.OutcomeBegin})
 	how, err := guarded(ctx, f)
 	e := history.Event{Kind: history.KindPhase, Unit: history.NoUnit, Op: name, Outcome: history.OutcomeEnd, Value: how}
-	if err != nil {
+	if r.asked.Err() != nil && r.stoppedIn == "" {
+		r.stoppedIn = name
+	}
+	switch {
+	case err != nil && r.asked.Err() != nil: // that it was stopped is no failure of the target
+		e.Value = "stopped"
+	case err != nil:
 		e.Outcome, e.Value = history.OutcomeFailed, clip(err.Error(), maxText)
 		err = fmt.Errorf("%s: %w", name, err)
 	}
@@ -200,19 +208,10 @@ func guarded(ctx context.Context, f func(context.Context) (string, error)) (how 
 }
 
 // ended says in the manifest how the run ended.
-func (r *run) ended(asked, ctx context.Context, err error) {
+func (r *run) ended(ctx context.Context, err error) {
 	switch {
-	case asked.Err() != nil:
-		last := "start"
-		if n := len(r.manifest.Phases); n > 0 {
-			last = r.manifest.Phases[n-1].Name
-			for _, p := range r.manifest.Phases {
-				if p.Name == "chaos" || p.Name == "baseline" {
-					last = p.Name
-				}
-			}
-		}
-		r.manifest.Aborted = "stopped by a signal; the last phase under load was " + last
+	case r.stoppedIn != "":
+		r.manifest.Aborted = "stopped by a signal in the phase " + r.stoppedIn
 	case ctx.Err() != nil:
 		r.manifest.Error = clip(context.Cause(ctx).Error(), maxText)
 	case err != nil:
