@@ -111,7 +111,7 @@ func (d *decoder) block(payload []byte, from, n int) error {
 	decodeColumn(c, h.Token[from:to], d.has, hasToken, union, 0, "token")
 	decodeColumn(c, h.At[from:to], d.has, hasAt, union, 0, "at")
 	if c.err == nil && len(c.b) > 0 {
-		c.fail("%d bytes are left over", len(c.b))
+		c.fail("%s too many", counted(len(c.b), "byte"))
 	}
 	return c.err
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -81,6 +82,14 @@ func (e *TextError) Error() string {
 		lines = append(lines, fmt.Sprintf("stopped reading after %d bad lines", len(e.Lines)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// counted is a number with its noun, in the plural where it is not one.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
 }
 
 // excerpt cuts a long text to what fits on a terminal line, around byte at.

@@ -64,7 +64,7 @@ func ExampleReadJSONL() {
 	// Output:
 	// order/7f3a invoke step="" outcome="" value=""
 	// order/7f3a effect step="charge" outcome="applied" value="49.90"
-	// the field "user" is not known and was left out: 1 lines, first in line 1
+	// the field "user" is not known and was left out: 1 line, first in line 1
 	// line 1, column 9: kind "efect" does not exist; did you mean "effect"?
 	//     {"kind":"efect"}
 }

@@ -119,7 +119,7 @@ func cameBack(h *History) string {
 		return "no event came back"
 	}
 	last := time.Duration(h.T[h.Len()-1])
-	return fmt.Sprintf("%d events came back, the last at %s", h.Len(), last.Round(time.Millisecond))
+	return fmt.Sprintf("%s came back, the last at %s", counted(h.Len(), "event"), last.Round(time.Millisecond))
 }
 
 func decodePrelude(b []byte) (h *History, size int, err error) {
@@ -200,7 +200,7 @@ func scan(b []byte, offset int) (s scanned) {
 		if f.tag == tagSeal {
 			s.seal(f, b[offset+frameSize:end], all, offset)
 			if s.err == nil && end < len(b) {
-				s.err = &CorruptError{Offset: int64(end), Reason: fmt.Sprintf("%d bytes follow its seal", len(b)-end)}
+				s.err = &CorruptError{Offset: int64(end), Reason: counted(len(b)-end, "byte") + " after its seal"}
 			}
 			s.sealed = s.err == nil
 			return s

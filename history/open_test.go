@@ -111,7 +111,7 @@ func TestWhatFollowsTheSealIsCorrupt(t *testing.T) {
 	var corrupt *CorruptError
 	require.ErrorAs(t, err, &corrupt)
 	require.Equal(t, int64(len(file)), corrupt.Offset)
-	require.Contains(t, corrupt.Reason, "1 bytes follow its seal")
+	require.Contains(t, corrupt.Reason, "1 byte after its seal")
 	requirePrefix(t, events, 30, h)
 	require.False(t, h.Sealed)
 }
@@ -172,7 +172,7 @@ func TestHostilePayloads(t *testing.T) {
 		"an unknown way to store":    {1, shapeOf(1, 0, byte(hasUnit), 0, 0, 0, 5, 7), "way to store"},
 		"a unit that is no unit":     {1, append(shapeOf(1, 0, byte(hasUnit), 0, 0, 0, 5, 0), binary.AppendUvarint(nil, uint64(NoUnit))...), "unit"},
 		"a key that is no string":    {1, shapeOf(1, 0, byte(hasKey), 0, 0, 0, 5, 1, 8), "key 4"},
-		"too many bytes":             {1, shapeOf(1, 0, 0, 0, 0, 0, 5, 9), "1 bytes are left over"},
+		"too many bytes":             {1, shapeOf(1, 0, 0, 0, 0, 0, 5, 9), "1 byte too many"},
 		"too many events":            {maxRows + 1, make([]byte, maxRows+1), "cannot have 65537 events"},
 		"no events":                  {0, []byte{0}, "cannot have 0 events"},
 		"more events than bytes":     {50, shapeOf(1, 0, 0, 0, 0, 0), "50 events in"},

@@ -152,7 +152,7 @@ func TestWhatComesAfterTheEndIsDroppedAndCounted(t *testing.T) {
 			require.Equal(t, name == "seal", h.Sealed)
 			if name == "close" {
 				require.Contains(t, h.Lost, "never sealed")
-				require.Contains(t, h.Lost, "1 events came back")
+				require.Contains(t, h.Lost, "1 event came back")
 			}
 		})
 	}

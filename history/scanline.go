@@ -20,14 +20,14 @@ type token struct {
 	at   int    // where it begins
 }
 
-// syntax is a line that is not a JSON object; at is the byte it happens at.
-type syntax struct {
+// problem is what is wrong with a line; at is the byte it is wrong at, -1 where it is the line as a whole.
+type problem struct {
 	at     int
 	reason string
 }
 
 // object calls field for each member of the object that the line must be, and stops at the first problem.
-func (s *lineScanner) object(field func(name []byte, at int, value token) *syntax) *syntax {
+func (s *lineScanner) object(field func(name []byte, at int, value token) *problem) *problem {
 	if s.next() != '{' {
 		return s.want("a JSON object that begins with {")
 	}
@@ -72,11 +72,11 @@ func (s *lineScanner) object(field func(name []byte, at int, value token) *synta
 	return nil
 }
 
-func (s *lineScanner) want(what string) *syntax {
+func (s *lineScanner) want(what string) *problem {
 	if s.i >= len(s.b) {
-		return &syntax{s.i, "the line ends too early: want " + what}
+		return &problem{s.i, "the line ends too early: want " + what}
 	}
-	return &syntax{s.i, "want " + what}
+	return &problem{s.i, "want " + what}
 }
 
 // next skips spaces and gives the byte it stops at, 0 at the end.
@@ -93,7 +93,7 @@ func (s *lineScanner) next() byte {
 }
 
 // string gives the string that begins here, with its quotes.
-func (s *lineScanner) string() ([]byte, *syntax) {
+func (s *lineScanner) string() ([]byte, *problem) {
 	from, escaped := s.i, false
 	for s.i++; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; {
@@ -101,20 +101,20 @@ func (s *lineScanner) string() ([]byte, *syntax) {
 			s.i++
 			raw := s.b[from:s.i]
 			if escaped && !json.Valid(raw) {
-				return nil, &syntax{from, "the string that begins here has a backslash that escapes nothing"}
+				return nil, &problem{from, "the string that begins here has a backslash that escapes nothing"}
 			}
 			return raw, nil
 		case c == '\\':
 			s.i++
 			escaped = true
 		case c < ' ':
-			return nil, &syntax{s.i, "a control character in a string must be escaped"}
+			return nil, &problem{s.i, "a control character in a string must be escaped"}
 		}
 	}
-	return nil, &syntax{from, "the string that begins here has no end"}
+	return nil, &problem{from, "the string that begins here has no end"}
 }
 
-func (s *lineScanner) value() (token, *syntax) {
+func (s *lineScanner) value() (token, *problem) {
 	c, from := s.next(), s.i
 	t := token{kind: c, at: from}
 	switch {
@@ -141,7 +141,7 @@ func (s *lineScanner) value() (token, *syntax) {
 	}
 	t.raw = s.b[from:s.i]
 	if !plainInteger(t.raw) && !json.Valid(t.raw) {
-		return t, &syntax{from, "want a JSON value"}
+		return t, &problem{from, "want a JSON value"}
 	}
 	return t, nil
 }
@@ -170,7 +170,7 @@ func (s *lineScanner) word() {
 }
 
 // nested skips an object or an array up to the bracket that closes it; whether it is well formed inside is checked by the caller.
-func (s *lineScanner) nested() *syntax {
+func (s *lineScanner) nested() *problem {
 	from, depth := s.i, 0
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
@@ -189,7 +189,7 @@ func (s *lineScanner) nested() *syntax {
 			return nil
 		}
 	}
-	return &syntax{from, "the bracket that opens here is not closed"}
+	return &problem{from, "the bracket that opens here is not closed"}
 }
 
 // unquote gives the text of a JSON string that is known to be valid. Bytes that are not UTF-8 become U+FFFD.

@@ -93,8 +93,8 @@ func TestAHistoryFromElsewhere(t *testing.T) {
 	require.Equal(t, "true", h.Event(2).Value)
 	require.Equal(t, []string{
 		`the field "ts" is not known and was left out: 2 lines, first in line 1`,
-		`the field "Kinds" is not known and was left out: 1 lines, first in line 3; did you mean "kind"?`,
-		`the field "unknown" is not known and was left out: 1 lines, first in line 4`,
+		`the field "Kinds" is not known and was left out: 1 line, first in line 3; did you mean "kind"?`,
+		`the field "unknown" is not known and was left out: 1 line, first in line 4`,
 	}, h.Warnings)
 	require.False(t, h.Sealed)
 	require.Empty(t, h.Lost)
@@ -251,7 +251,7 @@ func TestAHeaderThatCountsMoreEventsThanThereAre(t *testing.T) {
 	lines := strings.SplitAfter(jsonl(t, h), "\n")
 	got := read(t, lines[0]+lines[1])
 	require.False(t, got.Sealed)
-	require.Equal(t, "the header counts 2 events, 1 are here", got.Lost)
+	require.Equal(t, "the header counts 2 events, 1 came with it", got.Lost)
 }
 
 func TestNothingIsNotAHistory(t *testing.T) {

@@ -2,7 +2,6 @@ package history
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -66,25 +65,4 @@ func (u *units) issued(prefix string) ([]Unit, bool) {
 		issued[i] = n
 	}
 	return issued, true
-}
-
-// unknownFields says which fields were left out.
-func (p *textReader) unknownFields() (warnings []string) {
-	names := make([]string, 0, len(p.unknown))
-	for name := range p.unknown {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return p.unknown[a].first - p.unknown[b].first })
-	for _, name := range names {
-		u := p.unknown[name]
-		w := fmt.Sprintf("the field %q is not known and was left out: %d lines, first in line %d", excerpt(name, 0), u.lines, u.first)
-		if near := nearest(name, fieldNames[:]); near != "" {
-			w += fmt.Sprintf("; did you mean %q?", near)
-		}
-		warnings = append(warnings, w)
-	}
-	if p.others > 0 {
-		warnings = append(warnings, fmt.Sprintf("further fields that are not known were left out %d times", p.others))
-	}
-	return warnings
 }
