@@ -3,6 +3,8 @@ package reports
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,11 +151,7 @@ func TestPageInABrowser(t *testing.T) {
 				for _, id := range []string{"overview", "lanes", "scatter"} {
 					assert.Greater(t, eval[int](t, ctx, inkOf+`('`+id+`')`), 500, "%s: canvas %s is empty", where, id)
 				}
-				if dir := os.Getenv("WRECKON_PICTURES"); dir != "" {
-					png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-					require.NoError(t, err)
-					require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)), png, 0o644))
-				}
+				keep(t, ctx, fmt.Sprintf("%s-%s-%d.png", name, scheme, width))
 			}
 		}
 	}
@@ -197,10 +195,16 @@ func TestChartsFollowPointerAndKeys(t *testing.T) {
 	becomes(t, ctx, `!document.getElementById('tip').hidden && document.getElementById('tip').textContent.length > 10`)
 	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent(",")))
 	becomes(t, ctx, `document.getElementById('tip').textContent.includes('proof of finding 2')`)
+	keep(t, ctx, "zoomed.png")
 
-	eval[bool](t, ctx, `(() => { const f = document.getElementById('filter'); f.value = 'no such unit'; f.dispatchEvent(new Event('input')); return true; })()`)
-	full := eval[int](t, ctx, inkOf+`('scatter')`)
-	becomes(t, ctx, inkOf+`('scatter') <= `+fmt.Sprint(full))
+	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("f")))
+	filter := `(q => { const f = document.getElementById('filter'); f.value = q; f.dispatchEvent(new Event('input')); return true; })`
+	blue := `(() => { const c = document.getElementById('lanes'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 180 && d[i + 2] > d[i] + 60) n++; return n; })()`
+	becomes(t, ctx, blue+` > 1000`)
+	eval[bool](t, ctx, filter+`('no such unit')`)
+	becomes(t, ctx, blue+` < 500`)
+	eval[bool](t, ctx, filter+`('client 3')`)
+	becomes(t, ctx, blue+` > 500`)
 
 	visit(t, ctx, strings.Replace(eval[string](t, ctx, "location.href"), "#", "?", 1)+"#v2")
 	ready(t, ctx)
@@ -220,6 +224,44 @@ func TestPageReadsWithoutScripts(t *testing.T) {
 		assert.Contains(t, text, want)
 	}
 	assert.NotContains(t, text, "Show on the timeline", "a button that can do nothing is not shown")
+	keep(t, ctx, "noscript.png")
+}
+
+// Jenkins serves artifacts under a policy that blocks every inline style and script. What counts must still be there.
+func TestPageReadsUnderAPolicyThatBlocksEverything(t *testing.T) {
+	ctx := browser(t)
+	r := sample(true)
+	dir := t.TempDir()
+	_, err := Write(dir, r, Options{})
+	require.NoError(t, err)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'self';")
+		http.ServeFile(w, req, filepath.Join(dir, rundir.ReportFile))
+	}))
+	defer server.Close()
+	visit(t, ctx, server.URL)
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("main")))
+	require.NoError(t, err)
+	for _, want := range []string{"VIOLATION", findings(r)[1].Sentence[6:], "the target reports no traces", "need scripts"} {
+		assert.Contains(t, text, want)
+	}
+	attr, err := chromedp.Run(ctx, chromedp.AttributesAll(chromedp.CSSAll(".story-svg circle.proof")))
+	require.NoError(t, err)
+	require.Len(t, attr, 3)
+	assert.Equal(t, inkProof, attr[0]["fill"], "the pictures carry their colours themselves")
+	keep(t, ctx, "blocked.png")
+}
+
+// keep writes a picture of the page where WRECKON_PICTURES names a folder, for people to look at.
+func keep(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("WRECKON_PICTURES")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), png, 0o644))
 }
 
 // Nothing that a run recorded may run, neither in the document nor in what the scripts add to it.
@@ -247,5 +289,6 @@ func TestAMillionOperationsStayUsable(t *testing.T) {
 	ready(t, ctx)
 	assert.Contains(t, eval[string](t, ctx, `document.getElementById('timeline').textContent`), "Showing 300,000 of 1,000,000")
 	assert.Greater(t, eval[int](t, ctx, inkOf+`('lanes')`), 5000)
+	keep(t, ctx, "million.png")
 	assert.Empty(t, said())
 }

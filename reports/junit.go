@@ -59,7 +59,7 @@ type junitCase struct {
 type junitEvent struct {
 	Type    string `xml:"type,attr,omitempty"`
 	Message string `xml:"message,attr"`
-	Body    string `xml:",chardata"`
+	Body    string `xml:",cdata"`
 }
 
 // JUnit writes runs as JUnit XML, a suite each. Guarantees, requirements and thresholds are test cases, and so is the run itself:

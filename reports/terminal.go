@@ -229,7 +229,7 @@ func (t *text) warnings(r Run) {
 }
 
 func (t *text) end(r Run) {
-	v := r.Result.Verdict
+	v := known(r.Result.Verdict)
 	t.b.WriteByte('\n')
 	t.wrap(t.paint.verdict(v, word(v))+"  ", line(why(r)))
 	if s := outcome(r); s != "" {

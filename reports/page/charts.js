@@ -237,7 +237,7 @@ function drawOverview() {
   g.clearRect(0, 0, v.w, v.h);
   // The few fullest bins may be cut off: a burst of retries must not flatten everything else.
   const sums = [...bins[0].keys()].map(b => bins[0][b] + bins[1][b] + bins[2][b]).filter(n => n).sort((a, b) => a - b);
-  const most = Math.max(1, (sums[Math.floor(sums.length * .97)] || 1) * 1.25);
+  const most = Math.max(1, (sums[Math.floor(sums.length * .97)] || 1) * 1.1);
   for (const f of M.faults) {
     g.globalAlpha = .3; g.fillStyle = C.bands[f.color];
     g.fillRect(left + f.t0 / 1e6 / END * w, 0, Math.max(2, (f.t1 - f.t0) / 1e6 / END * w), h);

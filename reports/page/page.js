@@ -57,7 +57,7 @@ function showFinding(n) {
   const f = M.findings[n - 1];
   if (!f) return;
   current = n;
-  const a = f.t0 / 1e6, b = f.t1 / 1e6, margin = Math.max((b - a) * .15, 5);
+  const a = f.t0 / 1e6, b = f.t1 / 1e6, margin = Math.max((b - a) * .2, 40);
   show(a - margin, b + margin);
   const row = proof.find(i => FINDING[i] === n);
   if (row !== undefined) select(row);
