@@ -144,16 +144,17 @@ func (c *Case) observed() bool {
 	return c.states > 0
 }
 
-// stepInForce tells how often a step of a unit is in force at the end; known is false where nobody looked.
+// stepInForce tells how often a step of a unit is in force at the end; known is false where nobody looked. A target lists the
+// observed steps that are in force, and may leave out the others: where any were listed, one that is not listed is not in force.
 func (c *Case) stepInForce(u, s int) (n int, known bool) {
 	x := c.cell(u, s)
-	if c.steps[s].Observed {
-		if x.inForce < 0 && c.phases && c.observeEnd != none {
-			return 0, true // all that is in force was read, and this was not among it
-		}
-		return int(x.inForce), x.inForce >= 0
+	if !c.steps[s].Observed {
+		return x.net(), c.has(history.FeedEffects)
 	}
-	return x.net(), c.has(history.FeedEffects)
+	if x.inForce < 0 {
+		return 0, c.stepsSeen > 0 && c.phases && c.observeEnd != none
+	}
+	return int(x.inForce), true
 }
 
 // eventsOf lists the events of a unit in order.

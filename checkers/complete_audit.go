@@ -48,6 +48,8 @@ func (c *Case) trailMissing() string {
 		return "the audit trail was not read to its end"
 	case c.quiesce == "deadline":
 		return "the target was still busy at the deadline: what is missing may only be late"
+	case c.left > 0:
+		return fmt.Sprintf("the target declares %d states and transitions beyond the %d that are judged", c.left, maxStates)
 	case len(c.chains) == 0:
 		return "the audit trail could not be read: not one source named its last number"
 	}
@@ -226,18 +228,18 @@ func (a *auditing) compare(u, s int, undo bool, landed, claimed int) {
 
 // observedStep compares how a step that no sink sees was found at the end with what the trail says was done and undone.
 func (a *auditing) observedStep(u, s int, x cell) {
-	if !a.all || x.inForce < 0 || a.auditDo[s] < 0 || a.auditUndo[s] < 0 {
+	inForce, known := a.stepInForce(u, s)
+	if !a.all || !known || a.auditDo[s] < 0 || a.auditUndo[s] < 0 {
 		return
 	}
-	claimed := int(x.auditDo) - int(x.auditUndo)
-	if claimed == int(x.inForce) || !judgedOnce(a.steps[s]) {
+	if int(x.auditDo)-int(x.auditUndo) == inForce || !judgedOnce(a.steps[s]) {
 		return
 	}
 	events := append(a.ofStep(u, s, false), a.ofStep(u, s, true)...)
 	events = append(events, a.effectsOf(u, []int{s})...)
 	a.add(u, events, func() string {
 		found := "not in force"
-		if x.inForce == 1 {
+		if inForce > 0 {
 			found = "in force"
 		}
 		return fmt.Sprintf("the audit trail has %s %s %s and %s %s, but at the end %s is %s", a.name(u), did(a.steps[s], false),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func (c *Case) judgeOne(g Guarantee, patience time.Duration) Judgement {
 	}()
 	select {
 	case j := <-done:
-		return c.soFar(j)
+		return c.limit(g, j)
 	case <-ctx.Done():
 		return Judgement{Status: Unknown, Reason: fmt.Sprintf("the checker did not come to an end within %v", patience.Round(time.Millisecond))}
 	}
@@ -125,9 +126,15 @@ func (c *Case) within(ctx context.Context) *Case {
 	return &own
 }
 
-// soFar says of a history without its end that a guarantee holds only as far as it goes.
-func (c *Case) soFar(j Judgement) Judgement {
-	if c.H.Lost != "" && j.Status == Holds {
+// limit says what a guarantee that holds does not hold for: what was not judged is not ok.
+func (c *Case) limit(g Guarantee, j Judgement) Judgement {
+	if j.Status != Holds {
+		return j
+	}
+	if c.malformed.steps > 0 && slices.Contains(g.Needs, history.FeedEffects) {
+		return j.unknown(fmt.Sprintf("%d effects belong to steps beyond the %d that are judged", c.malformed.steps, maxSteps))
+	}
+	if c.H.Lost != "" {
 		j.Reason = "as far as the history goes: its end is missing"
 	}
 	return j

@@ -24,6 +24,7 @@ func checkLostWork(c *Case) Judgement {
 		return Judgement{Guarantee: name, What: c.nouns, Status: Unknown, Reason: reason}
 	}
 	checked, undecided := 0, 0
+	unlooked := make([]bool, len(c.steps)) // of a unit that ended completed
 	var suspects []suspect
 	for u := range c.units {
 		x := &c.units[u]
@@ -45,9 +46,18 @@ func checkLostWork(c *Case) Judgement {
 			if missing := c.missingSteps(u); len(missing) > 0 {
 				suspects = append(suspects, c.unfinished(u, missing))
 			}
+			for s, step := range c.steps {
+				_, known := c.stepInForce(u, s)
+				unlooked[s] = unlooked[s] || step.Required && !known
+			}
 		}
 	}
 	j := c.judgement(name, "acknowledged "+c.nouns, checked, suspects)
+	for s, missed := range unlooked {
+		if missed && j.Status == Holds {
+			j.Reason = fmt.Sprintf("nobody looked whether %s is in force where a %s ended completed", stepName(c.steps[s]), c.noun)
+		}
+	}
 	if undecided > 0 {
 		j = j.unknown(c.count(undecided) + " still open, and the history does not say whether the target had come to rest")
 	}

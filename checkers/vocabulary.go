@@ -46,6 +46,7 @@ type vocabulary struct {
 	terminalAudits uint64 // transitions into a terminal state, a bit each
 	auditDo        []int  // step -> transition; -1: none
 	auditUndo      []int
+	left           int // states and transitions that the claims name beyond the bound
 
 	submit, read, amend history.Ref
 	do, undo            history.Ref
@@ -112,7 +113,11 @@ func newVocabulary(h *history.History) vocabulary {
 }
 
 func (v *vocabulary) addState(f finder, name string, k stateKind) {
-	if name == "" || len(v.stateNames) == maxStates || slices.Contains(v.stateNames, name) {
+	if name == "" || slices.Contains(v.stateNames, name) {
+		return
+	}
+	if len(v.stateNames) == maxStates {
+		v.left++
 		return
 	}
 	t := v.transition(f, v.claims.States.Audits[name])
@@ -133,6 +138,7 @@ func (v *vocabulary) transition(f finder, name string) int {
 		return i
 	}
 	if len(v.transitionName) == maxStates {
+		v.left++
 		return -1
 	}
 	v.transitionName = append(v.transitionName, name)
