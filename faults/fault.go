@@ -28,7 +28,7 @@ type Spec struct {
 	To         string        `json:"to,omitempty"`
 	Direction  Direction     `json:"direction,omitempty"` // ... and the way
 	At         time.Duration `json:"at"`                  // since the start of the chaos phase
-	For        time.Duration `json:"for,omitempty"`       // how long it holds; for crash and terminate: until the restart begins
+	For        time.Duration `json:"for,omitempty"`       // how long it holds; crash, terminate: until the restart begins; rolling-restart: what it is spread over
 	Delay      time.Duration `json:"delay,omitempty"`     // latency: added to each chunk of each response and request it cuts
 	Rate       int64         `json:"rate,omitempty"`      // bandwidth: bytes per second
 	Flap       time.Duration `json:"flap,omitempty"`      // partition: half a period of opening and closing; 0: it holds throughout

@@ -276,11 +276,11 @@ func joined(a, b string) string {
 	return a + "; " + b
 }
 
-// patience is what a fault may take beyond the ordinary: drains that use up their grace, delays that its probes wait for.
+// patience is what a fault may take beyond the ordinary: drains that use up their grace, turns, delays that its probes wait for.
 func patience(s Spec) time.Duration {
 	p := 4 * s.Delay
 	if s.Kind == "terminate" || s.Kind == "rolling-restart" {
-		p += time.Duration(len(components(s))) * (graceOf(s) + restarts)
+		p += time.Duration(len(components(s)))*(graceOf(s)+restarts) + s.For
 	}
 	return p
 }

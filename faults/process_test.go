@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -38,6 +39,29 @@ func TestProcessFaults(t *testing.T) {
 			assert.True(t, env.Alive("relay"))
 		})
 	}
+}
+
+func TestRollingRestartIsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		f := build(t, faults.Spec{Kind: "rolling-restart", Components: []string{"api", "relay"}, For: 3 * time.Second}, nil, newFake())
+		_, err := f.Inject(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 3*time.Second, time.Since(start))
+	})
+}
+
+// A rolling restart that fails half-way leaves nobody down, and touches nobody else.
+func TestRollingRestartHealsWhatItBegan(t *testing.T) {
+	env := newFake()
+	env.down["broker"] = true
+	f := build(t, faults.Spec{Kind: "rolling-restart", Components: []string{"api", "broker", "relay"}}, nil, env)
+	_, err := f.Inject(ctx(t))
+	require.ErrorContains(t, err, "restart broker: before the fault: broker does not run")
+	env.down["api"] = true
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"terminate api", "start api", "start api"}, env.calls)
 }
 
 // A fault that did nothing is an error, never a pass.

@@ -13,6 +13,7 @@ import (
 type rollingRestart struct {
 	components []string
 	grace      time.Duration
+	turn       time.Duration // from one component to the next, if it is not ready later than that
 	processes  Processes
 	struck     []string // those that Inject has told to end
 }
@@ -25,10 +26,11 @@ func newRollingRestart(s Spec, _ targets.Topology, _ Links, processes Processes)
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s needs components", s.Kind)
 	}
-	return &rollingRestart{components: list, grace: graceOf(s), processes: processes}, nil
+	return &rollingRestart{components: list, grace: graceOf(s), turn: s.For / time.Duration(len(list)), processes: processes}, nil
 }
 
-// Inject restarts the components one after the other. Each is seen gone, and then ready, before the next is touched.
+// Inject restarts the components one after the other, spread over the time that the fault holds. Each is seen gone, and then ready,
+// before the next is touched.
 func (f *rollingRestart) Inject(ctx context.Context) (Evidence, error) {
 	start := time.Now()
 	var took, details []string
@@ -42,6 +44,9 @@ func (f *rollingRestart) Inject(ctx context.Context) (Evidence, error) {
 			return Evidence{Took: time.Since(start), Detail: strings.Join(append(details, took...), "; ")}, fmt.Errorf("restart %s: %w", c, err)
 		}
 		took = append(took, fmt.Sprintf("%s in %v", c, round(time.Since(began))))
+		if err := sleep(ctx, time.Until(began.Add(f.turn))); err != nil {
+			return Evidence{Took: time.Since(start), Detail: strings.Join(append(details, took...), "; ")}, fmt.Errorf("after %s: %w", c, err)
+		}
 	}
 	return Evidence{
 		Probe:  "each was gone, and came back as a new process that is ready: " + strings.Join(took, ", "),
