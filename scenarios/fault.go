@@ -56,31 +56,6 @@ func (p *parser) faults(o object, target targets.Target, known bool, load time.D
 	return planned
 }
 
-// overlaps reports faults that may not hold together. Each is judged by the longest stretch of time that any seed may give it: a
-// scenario is right for all seeds or for none.
-func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
-	if p.v.Overlap == nil {
-		return
-	}
-	specs := make([]faults.Spec, 0, len(planned))
-	for _, f := range planned {
-		spec := f.Spec
-		spec.At, spec.For = f.At.Min, f.At.Max+f.For.Max-f.At.Min
-		specs = append(specs, spec)
-	}
-	if len(p.v.Overlap(specs)) == 0 {
-		return
-	}
-	for i, later := range specs {
-		for _, earlier := range specs[:i] {
-			if errs := p.v.Overlap([]faults.Spec{earlier, later}); len(errs) > 0 {
-				p.problem(nodes[later.ID], "%s", oneLine(errs[0]))
-				break
-			}
-		}
-	}
-}
-
 // reading is one entry of faults while it is read.
 type reading struct {
 	*parser
