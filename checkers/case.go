@@ -136,6 +136,10 @@ func (u *unit) open() bool { return u.kind == open && u.dead == none }
 // settled tells that the target had come to rest when its final states were read: what is not finished then never will be.
 func (c *Case) settled() bool { return c.quiesce == "settled" || c.quiesce == "idle" }
 
+// moving tells that the run was stopped before the target was asked to come to rest: its parts were read while they worked, and
+// need not agree.
+func (c *Case) moving() bool { return c.phases && c.quiesce != "deadline" && !c.settled() }
+
 // observed tells that the final states were read to the end, or, in a history without phases, that there are some.
 func (c *Case) observed() bool {
 	if c.phases {

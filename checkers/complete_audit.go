@@ -46,6 +46,8 @@ func (c *Case) trailMissing() string {
 		return "the end of the history is missing: " + clip(c.H.Lost, 200)
 	case c.phases && c.observeEnd == none:
 		return "the audit trail was not read to its end"
+	case c.moving():
+		return "the run ended before the target was given time to come to rest: what is missing may only be late"
 	case c.quiesce == "deadline":
 		return "the target was still busy at the deadline: what is missing may only be late"
 	case c.left > 0:

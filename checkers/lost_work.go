@@ -71,6 +71,8 @@ func (c *Case) endMissing() string {
 		return "the end of the history is missing: " + clip(c.H.Lost, 200)
 	case !c.observed():
 		return "the final states were not read"
+	case c.moving():
+		return "the run ended before the target was given time to come to rest"
 	case c.states == 0 && slices.ContainsFunc(c.units, func(x unit) bool { return x.acknowledged() }):
 		return "the final states were read, and not one came back: whether all work is gone or the reading failed, nobody can tell"
 	}
