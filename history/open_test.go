@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // small is a sealed file of three blocks, with every column in use, and its events.
@@ -272,6 +273,22 @@ func TestOpenAnyTellsTheFormsApart(t *testing.T) {
 	_, err = OpenAny(path)
 	require.ErrorContains(t, err, path)
 	require.ErrorContains(t, err, "line 2")
+}
+
+func TestOpenAnyReadsAPipe(t *testing.T) {
+	file, events, _ := small(t)
+	h, err := decode(file)
+	require.NoError(t, err)
+	for name, content := range map[string]string{"block": string(file), "text": jsonl(t, h)} {
+		pipe := filepath.Join(t.TempDir(), name)
+		require.NoError(t, unix.Mkfifo(pipe, 0o600))
+		written := make(chan error, 1)
+		go func() { written <- os.WriteFile(pipe, []byte(content), 0) }()
+		h, err := OpenAny(pipe)
+		require.NoError(t, err)
+		require.NoError(t, <-written)
+		requirePrefix(t, events, 30, h)
+	}
 }
 
 func FuzzOpen(f *testing.F) {
