@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -11,11 +12,14 @@ import (
 )
 
 func TestKindsAreComplete(t *testing.T) {
+	docs, err := os.ReadFile("../docs/faults.md")
+	require.NoError(t, err)
 	seen := map[string]bool{}
 	for _, k := range faults.Kinds {
 		assert.False(t, seen[k.Name], "%s is there twice", k.Name)
 		seen[k.Name] = true
 		assert.NotEmpty(t, k.Doc, k.Name)
+		assert.Contains(t, string(docs), "### `"+k.Name+"`\n", "docs/faults.md tells each kind")
 		assert.NotEmpty(t, k.Story, k.Name)
 		assert.Contains(t, []string{faults.OnEdge, faults.OnComponent}, k.On, k.Name)
 		assert.NotNil(t, k.Applies, k.Name)
@@ -25,7 +29,7 @@ func TestKindsAreComplete(t *testing.T) {
 		assert.Equal(t, k.Doc, got.Doc)
 		assert.Error(t, k.Applies(faults.Spec{Kind: k.Name}, shop), "%s applies to nothing at all", k.Name)
 	}
-	_, err := faults.Lookup("partitoin")
+	_, err = faults.Lookup("partitoin")
 	assert.ErrorContains(t, err, `unknown fault "partitoin" (did you mean "partition"?); kinds are: partition, latency,`)
 }
 
