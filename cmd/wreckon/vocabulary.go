@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/reference"
@@ -22,13 +24,23 @@ func vocabulary() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
 		Targets:   knownTargets(),
 		Kinds:     faults.Kinds,
-		Condition: func(text string) error { _, err := checkers.ParseCondition(text); return err },
+		Condition: condition,
 		Overlap:   faults.CheckOverlap,
 	}
 	for _, g := range checkers.Guarantees {
 		v.Guarantees = append(v.Guarantees, g.Name)
 	}
 	return v
+}
+
+// condition checks a requirement or a threshold, and says in which column it is wrong.
+func condition(text string) error {
+	_, err := checkers.ParseCondition(text)
+	var wrong *checkers.CondError
+	if errors.As(err, &wrong) {
+		return scenarios.Placed(wrong.Column, wrong.Msg)
+	}
+	return err
 }
 
 // specOf says what to judge a run's history against: what its plan promised, and how the run ended.
