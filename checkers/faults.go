@@ -28,11 +28,11 @@ type evidence struct {
 }
 
 func (p *pass) fault(i uint32) {
-	id := p.str(p.H.Key[i])
-	k := slices.IndexFunc(p.faults, func(s span) bool { return s.id == id })
-	if k < 0 {
+	k, ok := p.faultOf[p.H.Key[i]]
+	if !ok {
 		k = len(p.faults)
-		p.faults = append(p.faults, span{id: id, begin: none, confirmed: none, end: none, healed: none, failed: none})
+		p.faultOf[p.H.Key[i]] = k
+		p.faults = append(p.faults, span{id: p.str(p.H.Key[i]), begin: none, confirmed: none, end: none, healed: none, failed: none})
 	}
 	s := &p.faults[k]
 	s.kind, s.target = p.str(p.H.Op[i]), p.str(p.H.Comp[i])

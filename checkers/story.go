@@ -15,10 +15,10 @@ const maxStory = 25
 // line is a story line with what decides whether it is kept: proof first, then the more telling ones.
 type line struct {
 	StoryLine
-	rank int // 0: always kept
+	rank int
 }
 
-// The ranks of lines, in the order in which they are given up last.
+// The ranks of lines: what is first here is given up last.
 const (
 	proofLine = iota
 	effectLine
@@ -96,17 +96,9 @@ func finish(lines []line, s suspect) []StoryLine {
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	more := 0
-	for rank := readLine; rank >= proofLine && len(lines) > maxStory-1; rank-- {
-		for k := len(lines) - 1; k >= 0 && len(lines) > maxStory-1; k-- {
-			if lines[k].rank == rank {
-				lines = slices.Delete(lines, k, k+1)
-				more++
-			}
-		}
-	}
-	story := make([]StoryLine, 0, len(lines)+1)
-	for _, l := range lines {
+	kept, more := fewer(lines)
+	story := make([]StoryLine, 0, len(kept)+1)
+	for _, l := range kept {
 		story = append(story, l.StoryLine)
 	}
 	if more > 0 {
@@ -114,6 +106,31 @@ func finish(lines []line, s suspect) []StoryLine {
 		story = append(story, StoryLine{Seq: end.Seq, T: end.T, Text: fmt.Sprintf("… %d more", more)})
 	}
 	return story
+}
+
+// fewer keeps what a story has room for, beside the line that says how many there were more: of the least telling lines the last
+// go first.
+func fewer(lines []line) (kept []line, more int) {
+	const room = maxStory - 1
+	if len(lines) <= room {
+		return lines, 0
+	}
+	var of [readLine + 1]int
+	for _, l := range lines {
+		of[l.rank]++
+	}
+	left := room
+	for rank := range of {
+		of[rank] = min(of[rank], left)
+		left -= of[rank]
+	}
+	for _, l := range lines {
+		if of[l.rank] > 0 {
+			of[l.rank]--
+			kept = append(kept, l)
+		}
+	}
+	return kept, len(lines) - len(kept)
 }
 
 // line says one event in words; false for an event that tells nothing.
