@@ -368,6 +368,7 @@ func TestSummaryTellsThreeFindingsInFull(t *testing.T) {
 	text := printed(t, func(w io.Writer) error { return Summary(w, r, TermOptions{}) })
 	assert.Equal(t, 3, strings.Count(text, "faults in force: "))
 	assert.Contains(t, text, "23 more in the report")
+	assert.Contains(t, text, "✗ no-lost-work  order", "one broken guarantee does not hide another")
 }
 
 func TestSummaryIsSafeForATerminal(t *testing.T) {
