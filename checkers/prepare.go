@@ -187,8 +187,6 @@ func (p *pass) end(i uint32) {
 		p.show(u, i)
 	case op == p.submit && kind == history.KindFail:
 		u.fails++
-	case op == p.submit:
-		u.infos++
 	case op == p.read && kind == history.KindOK:
 		k := p.show(u, i)
 		if k.final() {

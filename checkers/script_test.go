@@ -3,7 +3,6 @@ package checkers
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,11 +18,12 @@ import (
 //	[time] client amend UNIT vVERSION NOTE [key=K] [try=N]        c3 amend o-17 v1 leave-it-at-the-door
 //	[time] client ok|fail|info [VALUE] [vVERSION]                 c3 ok pending v1
 //	[time] effect STEP do|undo UNIT VALUE [key=K] [dedup|refused] effect charge do o-17 4990 key=o-17/charge
-//	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H]
+//	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H] [at=TIME]
 //	[time] fault ID KIND TARGET begin|confirmed|end|healed|failed [EVIDENCE]
 //	[time] process COMPONENT OUTCOME VALUE
 //	[time] happy|declined UNIT CLIENT                             a whole order that goes well; its end is observed by itself
 //	[time] settled|idle|deadline                                  quiescence, and the observation begins
+//	[time] stopped                                                the observation begins at once
 //	[time] state UNIT STATE [vVERSION]
 //	[time] step UNIT STEP in-force|none
 //	[time] dead UNIT REASON
@@ -173,8 +173,10 @@ func (s *script) declined(u history.Unit, actor int) {
 // rest ends the load: quiescence, and what is known of the end.
 func (s *script) rest(how string) {
 	s.phase("chaos", history.OutcomeEnd, "")
-	s.phase("quiesce", history.OutcomeBegin, "")
-	s.phase("quiesce", history.OutcomeEnd, how)
+	if how != "stopped" {
+		s.phase("quiesce", history.OutcomeBegin, "")
+		s.phase("quiesce", history.OutcomeEnd, how)
+	}
 	s.phase("observe", history.OutcomeBegin, "")
 	for _, end := range s.ends {
 		end()
@@ -192,7 +194,7 @@ func (s *script) heads() {
 	}
 }
 
-// good is a whole run, in which everything goes well.
+// finish ends a run in which the target came to rest.
 func (s *script) finish() *history.History {
 	s.rest("settled")
 	s.heads()
@@ -258,7 +260,7 @@ func (s *script) line(l string) (err error) {
 		s.happy(w.unit(), w.actor())
 	case "declined":
 		s.declined(w.unit(), w.actor())
-	case "settled", "idle", "deadline":
+	case "settled", "idle", "deadline", "stopped":
 		s.rest(verb)
 	case "state":
 		s.observe("state", w.unit(), "", w.next(), "api", w.version(), "")
@@ -334,6 +336,9 @@ func (s *script) auditLine(w *words) error {
 		e.Key = hash
 	}
 	t.hash = e.Key
+	if at, err := strconv.ParseFloat(w.opt["at"], 64); err == nil {
+		e.At = time.Duration(at * 1e9)
+	}
 	if n, ok := w.opt["n"]; ok {
 		number, err := strconv.ParseUint(n, 10, 64)
 		e.Token, t.n = number, max(number, before.n)
@@ -419,13 +424,4 @@ func (w *words) actor() int {
 		panic(err)
 	}
 	return n
-}
-
-// mustJSON is for evidence.
-func mustJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

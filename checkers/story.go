@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,7 +96,7 @@ func finish(lines []line, s suspect) []StoryLine {
 			l.Note = note
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b line) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Or(cmp.Compare(a.T, b.T), cmp.Compare(a.Seq, b.Seq)) })
 	kept, more := fewer(lines)
 	story := make([]StoryLine, 0, len(kept)+1)
 	for _, l := range kept {
@@ -145,6 +146,9 @@ func (c *Case) line(i uint32) (line, bool) {
 	case history.KindEffect:
 		l.Who, l.Text, l.Note, l.rank = c.actorOf(e), c.lands(e), effectNote(e.Outcome), effectLine
 	case history.KindAudit:
+		if e.At > 0 && e.At < e.T { // the trail is read late; a story is told in the order in which things happened
+			l.T = e.At
+		}
 		l.Who, l.Text, l.rank = clip(e.Component, 40), fmt.Sprintf("audit event %d: %s", e.Token, clip(e.Op, 60)), auditLine
 	case history.KindObserve:
 		l.Who, l.rank = "at the end", stateLine
