@@ -50,7 +50,6 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 	}
 	l := &link{edge: edge, upstream: upstream, server: p.server, owners: map[*handle]faults.Shape{}, conns: map[*conn]struct{}{}, probes: map[int]*visit{}}
 	l.armed.Store(&armed{changed: make(chan struct{})})
-	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.proxy = toxiproxy.NewProxy(p.server, edge.Name(), "", upstream)
 	for way, stream := range []string{"upstream", "downstream"} {
 		w, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
@@ -65,6 +64,7 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 	if err != nil {
 		return "", fmt.Errorf("listen for %s: %w", edge.Name(), err)
 	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	p.links[edge], p.order = l, append(p.order, l)
 	l.running.Go(l.accept)
 	return l.listener.Addr().String(), nil
