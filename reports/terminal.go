@@ -143,7 +143,7 @@ func (t *text) findings(r Run) {
 		return
 	}
 	t.section("findings")
-	for i, f := range firstOfEach(r.Result, inFull) {
+	for i, f := range fs[:min(inFull, len(fs))] {
 		if i > 0 {
 			t.b.WriteByte('\n')
 		}
@@ -159,22 +159,6 @@ func (t *text) findings(r Run) {
 	if more := total(r.Result) - min(inFull, len(fs)); more > 0 {
 		fmt.Fprintf(&t.b, "  %s more in the report\n", num(more))
 	}
-}
-
-// firstOfEach picks at most n findings: the first of each guarantee, then the second of each, so that one broken guarantee does
-// not hide another.
-func firstOfEach(res checkers.Result, n int) []checkers.Finding {
-	var out []checkers.Finding
-	for round, more := 0, true; more && len(out) < n; round++ {
-		more = false
-		for _, j := range res.Guarantees {
-			if round < len(j.Findings) && len(out) < n {
-				out = append(out, j.Findings[round])
-				more = true
-			}
-		}
-	}
-	return out
 }
 
 func (t *text) story(lines []checkers.StoryLine) {
