@@ -35,6 +35,9 @@ var subjects = map[string]string{"ORDERS": "orders.>", "COMMANDS": "commands.>",
 // dedupWindow is how long the server drops a second message with the id of an earlier one. Later copies are left to the inbox.
 const dedupWindow = 2 * time.Minute
 
+// startTimeout is how long a broker may take to read its streams and to listen.
+const startTimeout = 10 * time.Second
+
 // Server is a running broker.
 type Server struct{ nats *server.Server }
 
@@ -83,8 +86,8 @@ func split(addr string) (host string, port int, err error) {
 
 // ready waits for the listener and makes sure that the streams exist, over a connection that needs no listener.
 func (s *Server) ready(ctx context.Context) error {
-	if !s.nats.ReadyForConnections(10 * time.Second) {
-		return errors.New("server does not accept connections")
+	if err := s.listening(ctx); err != nil {
+		return err
 	}
 	nc, err := nats.Connect("", nats.InProcessServer(s.nats))
 	if err != nil {
@@ -108,6 +111,19 @@ func (s *Server) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// listening waits for the listener. The server's own way to wait looks every 25 ms, which is longer than it takes to start.
+func (s *Server) listening(ctx context.Context) error {
+	for end := time.Now().Add(startTimeout); time.Now().Before(end); {
+		if s.nats.ReadyForConnections(time.Millisecond) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.New("server does not accept connections")
 }
 
 // Addr is where it listens.
