@@ -69,15 +69,12 @@ func coalesce(a, b string) string {
 	return b
 }
 
-// holds is the stretch of the history in which the fault was in force, as far as that is known: from its confirmation, or its
-// beginning, to its end.
+// holds is the stretch of the history in which the fault was under way: from its beginning until it was seen to be gone. A crash is
+// over when the component serves again, not when it is started; a rolling restart is confirmed when all of it has happened.
 func (s *span) holds(c *Case) (from, to uint32) {
-	from, to = s.confirmed, s.end
+	from, to = s.begin, s.healed
 	if from == none {
-		from = s.begin
-	}
-	if to == none {
-		to = s.healed
+		from = s.confirmed
 	}
 	if to == none {
 		to = uint32(c.H.Len())

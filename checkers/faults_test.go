@@ -64,7 +64,7 @@ end`, Spec{})
 	assert.Equal(t, []FaultResult{{
 		ID: "f1", Kind: "partition", Target: "relay <-> broker", Verdict: Confirmed,
 		Begin: ms(300), Confirmed: ms(400), End: ms(700), Healed: ms(720),
-		InFlight: 2, Hurt: 1, OpenUnits: 2, Probe: "no answer within 50ms", HealProbe: "answered",
+		InFlight: 3, Hurt: 2, OpenUnits: 2, Probe: "no answer within 50ms", HealProbe: "answered",
 		Bytes: 120, Conns: 3, Recovery: ms(500),
 	}}, r.Faults)
 }

@@ -129,9 +129,9 @@ type FaultResult struct {
 	Confirmed time.Duration `json:"confirmed"`
 	End       time.Duration `json:"end"`
 	Healed    time.Duration `json:"healed"`
-	InFlight  int           `json:"in_flight"`  // client operations open at some time while it held
+	InFlight  int           `json:"in_flight"`  // client operations open at some time from its beginning until it was seen to be gone
 	Hurt      int           `json:"hurt"`       // of these: ended info or fail
-	OpenUnits int           `json:"open_units"` // units acknowledged and not yet finished while it held
+	OpenUnits int           `json:"open_units"` // units acknowledged and not yet finished in that time
 	Probe     string        `json:"probe,omitempty"`
 	HealProbe string        `json:"heal_probe,omitempty"`
 	Bytes     int64         `json:"bytes,omitempty"`
