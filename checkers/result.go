@@ -90,7 +90,7 @@ type Finding struct {
 	Unit      string      `json:"unit,omitempty"` // id of the unit
 	Sentence  string      `json:"sentence"`       // "order o-17 was charged twice: 49.90 at 2.104s, and again at 2.913s under another key"
 	Events    []uint64    `json:"events"`         // seq of the events that prove it, ascending
-	Faults    []string    `json:"faults"`         // ids of the faults in force between the first and last of them
+	Faults    []string    `json:"faults"`         // ids of the faults in force while the unit was under way; without a unit, between the first event and the last
 	Story     []StoryLine `json:"story"`
 	Twin      string      `json:"twin,omitempty"`       // one sentence on a unit of the same kind that went well
 	TwinStory []StoryLine `json:"twin_story,omitempty"` // and its story
