@@ -11,13 +11,13 @@ RUNS    ?= 20
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/wreckon
+	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/wreckon
 
 run: build ## the default scenario: a verdict, the report's path, the command that repeats it
 	$(BIN) run
 
 run-defect: build ## the same scenario against a system with a bug: ends with a violation, and so does make
-	$(BIN) run --defect mark-before-publish
+	$(BIN) run --defect dedup-check-then-act
 
 test: ## the ordinary test suite
 	$(GO) vet ./...
