@@ -31,7 +31,7 @@ prove: build ## every defect is found by the checker that must find it; the corr
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./internal/...
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon
 
 fuzz: ## every decoder, a minute each
 	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \
