@@ -16,8 +16,8 @@ build: ## the binary, with the reference system inside
 run: build ## the default scenario: a verdict, the report's path, the command that repeats it
 	$(BIN) run
 
-run-defect: build ## the same scenario against a system with a bug: ends with a violation, and so does make
-	$(BIN) run --defect dedup-check-then-act
+run-defect: build ## the same scenario against a system with a bug: ends with a violation (and fails if it does not)
+	@$(BIN) run --defect dedup-check-then-act; test $$? -eq 1
 
 test: ## the ordinary test suite
 	$(GO) vet ./...
