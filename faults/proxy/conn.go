@@ -172,13 +172,14 @@ func (w *way) Write(b []byte) (int, error) {
 		w.failed = true
 		return 0, net.ErrClosed
 	}
-	n, err := s.Write(b)
-	switch p := w.conn.probe; {
-	case p == nil:
-		w.conn.link.delivered[w.dir].Add(int64(n))
-	case w.dir == requests:
-		p.sent.Add(int64(n))
+	// Counted before the write: the answer to these bytes may be back before the write returns, and whoever reads it may ask.
+	delivered := &w.conn.link.delivered[w.dir]
+	if p := w.conn.probe; p != nil {
+		delivered = &p.sent[w.dir]
 	}
+	delivered.Add(int64(len(b)))
+	n, err := s.Write(b)
+	delivered.Add(int64(n - len(b)))
 	w.failed = w.failed || err != nil
 	return n, err
 }

@@ -25,7 +25,8 @@ const (
 
 // visit is what a link knows of a probe's connection.
 type visit struct {
-	sent, dropped atomic.Int64
+	sent    [2]atomic.Int64 // by way
+	dropped atomic.Int64
 	refused       atomic.Pointer[error] // why the listening side could not be dialled
 }
 
@@ -52,7 +53,7 @@ func (h *handle) ProbePadded(ctx context.Context, pad int) faults.Probe {
 	}
 	start, v := time.Now(), &visit{}
 	err := h.link.exchange(ctx, v, pad)
-	p := faults.Probe{Took: time.Since(start), Sent: v.sent.Load(), Dropped: v.dropped.Load(), Err: err}
+	p := faults.Probe{Took: time.Since(start), Sent: v.sent[requests].Load(), Dropped: v.dropped.Load(), Err: err}
 	if refused := v.refused.Load(); err != nil && refused != nil {
 		p.Err = fmt.Errorf("dial %s: %w", h.link.edge.To, *refused)
 	}
