@@ -27,7 +27,7 @@ const (
 type visit struct {
 	sent    [2]atomic.Int64 // by way
 	dropped atomic.Int64
-	refused       atomic.Pointer[error] // why the listening side could not be dialled
+	refused atomic.Pointer[error] // why the listening side could not be dialled
 }
 
 // visitor tells whether a client is a probe, by its address.
