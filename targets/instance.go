@@ -3,7 +3,6 @@ package targets
 import (
 	"context"
 
-	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -60,9 +59,4 @@ type Instance interface {
 type Clock interface {
 	// At places a wall-clock instant of this host on the run's clock, in nanoseconds since its start.
 	At(unixNano int64) int64
-}
-
-func none(e history.Event) history.Event {
-	e.Unit = history.NoUnit
-	return e
 }

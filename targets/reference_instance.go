@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -178,6 +177,3 @@ func (r *reference) Observe(ctx context.Context) error {
 		}
 	}
 }
-
-var _ Instance = (*reference)(nil)
-var _ = history.NoUnit

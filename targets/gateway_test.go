@@ -1,0 +1,151 @@
+package targets
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+const secret = "secret"
+
+// notebook records in memory.
+type notebook struct {
+	mu     sync.Mutex
+	events []history.Event
+}
+
+func (n *notebook) Record(e history.Event) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.events = append(n.events, e)
+	return uint64(len(n.events) - 1)
+}
+
+func (n *notebook) all() []history.Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]history.Event(nil), n.events...)
+}
+
+func sink(t *testing.T) (*gateway, *notebook) {
+	t.Helper()
+	var n notebook
+	g, err := listenGateway(refPrefix, secret, &n, referenceRoutes())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, g.close()) })
+	return g, &n
+}
+
+// post asks the sink for an effect, and gives the status and the body.
+func post(t *testing.T, g *gateway, path, key, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, "http://"+g.addr+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+secret)
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(b)
+}
+
+func TestAnEffectIsAppliedOnceForEachKey(t *testing.T) {
+	g, n := sink(t)
+	const charge = `{"order_id":"o-17","amount":4990,"card":"valid"}`
+	status, first := post(t, g, "/charges", "k1", charge)
+	assert.Equal(t, http.StatusOK, status)
+	status, again := post(t, g, "/charges", "k1", charge)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, first, again, "the same key gets the same answer")
+	_, other := post(t, g, "/charges", "k2", charge)
+	assert.NotEqual(t, first, other)
+	status, _ = post(t, g, "/charges", "k1", `{"order_id":"o-17","amount":1}`)
+	assert.Equal(t, http.StatusConflict, status, "another payload under a used key")
+	_, _ = post(t, g, "/refunds", "k1", charge) // a key is one for each kind of effect
+
+	var got []string
+	for _, e := range n.all() {
+		assert.Equal(t, history.KindEffect, e.Kind)
+		assert.Equal(t, history.Unit(16), e.Unit)
+		got = append(got, e.Op+" "+e.Step+" "+e.Key+" "+e.Outcome.String())
+	}
+	assert.Equal(t, []string{
+		"do charge k1 applied", "do charge k1 deduplicated", "do charge k2 applied", "do charge k1 refused", "undo charge k1 applied",
+	}, got)
+	assert.Equal(t, "4990", n.all()[0].Value)
+}
+
+func TestARefusalIsFinalForItsKey(t *testing.T) {
+	g, n := sink(t)
+	for range 2 {
+		status, _ := post(t, g, "/charges", "k", `{"order_id":"o-1","amount":1,"card":"declined"}`)
+		assert.Equal(t, http.StatusPaymentRequired, status)
+		status, _ = post(t, g, "/shipments", "k", `{"order_id":"o-1","address":"undeliverable"}`)
+		assert.Equal(t, http.StatusUnprocessableEntity, status)
+	}
+	for _, e := range n.all() {
+		assert.Equal(t, history.OutcomeRefused, e.Outcome)
+	}
+	assert.Len(t, n.all(), 4)
+}
+
+func TestAForeignIDIsAPhantomAndHarmless(t *testing.T) {
+	g, n := sink(t)
+	id := `<script>alert(1)</script>` + strings.Repeat("x", 1000)
+	_, _ = post(t, g, "/charges", "k", `{"order_id":"`+id+`","amount":1}`)
+	require.Len(t, n.all(), 1)
+	e := n.all()[0]
+	assert.Equal(t, history.NoUnit, e.Unit)
+	assert.Contains(t, e.Value, "foreign id: <script>")
+	assert.Less(t, len(e.Value), 300)
+}
+
+func TestWhatTheSinkDoesNotTake(t *testing.T) {
+	g, n := sink(t)
+	for name, c := range map[string]struct {
+		path, key, body string
+		want            int
+	}{
+		"no key":   {"/charges", "", `{"order_id":"o-1"}`, http.StatusBadRequest},
+		"no JSON":  {"/charges", "k", `charge him`, http.StatusBadRequest},
+		"no path":  {"/elsewhere", "k", `{"order_id":"o-1"}`, http.StatusNotFound},
+		"too much": {"/charges", "k", `{"order_id":"o-1","card":"` + strings.Repeat("x", maxBody) + `"}`, http.StatusRequestEntityTooLarge},
+	} {
+		status, _ := post(t, g, c.path, c.key, c.body)
+		assert.Equal(t, c.want, status, name)
+	}
+	assert.Empty(t, n.all(), "what is not taken is no effect")
+}
+
+func TestWhoTheSinkDoesNotKnow(t *testing.T) {
+	g, n := sink(t)
+	for name, c := range map[string]struct{ remote, authorization string }{
+		"no token":    {"127.0.0.1:999", ""},
+		"wrong token": {"127.0.0.1:999", "Bearer wrong"},
+		"bare token":  {"127.0.0.1:999", secret},
+		"elsewhere":   {"192.0.2.7:999", "Bearer " + secret},
+		"nowhere":     {"", "Bearer " + secret},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/charges", strings.NewReader(`{"order_id":"o-1","amount":1}`))
+		r.RemoteAddr = c.remote
+		r.Header.Set("Authorization", c.authorization)
+		r.Header.Set("Idempotency-Key", "k")
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		assert.Equal(t, http.StatusUnauthorized, w.Code, name)
+	}
+	assert.Empty(t, n.all())
+	assert.True(t, strings.HasPrefix(g.addr, "127.0.0.1:"), "it listens on loopback alone")
+}
