@@ -19,13 +19,15 @@ const (
 	Answer             // belongs to an exchange that an Ask opened, on the other way
 )
 
-// Message is a run of bytes of one way that is delivered, held, dropped or repeated as a whole.
+// Message is a run of bytes of one way that is delivered, held, dropped or repeated as a whole. Its Bytes may share memory with what
+// was fed, and are used before the next call. An Answer may be given out in parts as it comes, each of them an Answer of its exchange.
 type Message struct {
 	Bytes     []byte
 	Role      Role
 	Exchange  uint64 // of the connection, from 1: an Ask and its Answers share it; 0 for Plain
+	More      bool   // this message goes on in the next one of its way: it is a part, and no other message may come between them
 	Signature string // of an Ask: what is asked, the same from run to run: ids, numbers and times are normalised away
-	Last      bool   // of an Answer: nothing more belongs to its exchange
+	Last      bool   // of an Answer: nothing more belongs to its exchange; of an Ask: it is never answered
 	Refused   bool   // of an Answer: it says that the request failed
 }
 
