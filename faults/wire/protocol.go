@@ -29,6 +29,10 @@ type Message struct {
 	Signature string // of an Ask: what is asked, the same from run to run: ids, numbers and times are normalised away
 	Last      bool   // of an Answer: nothing more belongs to its exchange; of an Ask: it is never answered
 	Refused   bool   // of an Answer: it says that the request failed
+	Alone     bool   // of an Ask: no answer belongs to it, its exchange ends with its delivery
+	Part      bool   // of a Plain: it continues the message before it on its way, which was too large to be given whole
+
+	sid string // of an Ask of NATS: the subscription that takes its answer, "" for none that was seen
 }
 
 // Conn decodes one connection. Calls are serialised by the caller; it starts no goroutine. It keeps what does not yet make a
