@@ -24,13 +24,14 @@ const (
 type Message struct {
 	Bytes     []byte
 	Role      Role
-	Exchange  uint64 // of the connection, from 1: an Ask and its Answers share it; 0 for Plain
+	Exchange  uint64 // of the connection, from 1: an Ask and its Answers share it; Plain: 0, or that of the Ask whose part it is
 	More      bool   // this message goes on in the next one of its way: it is a part, and no other message may come between them
 	Signature string // of an Ask: what is asked, the same from run to run: ids, numbers and times are normalised away
 	Last      bool   // of an Answer: nothing more belongs to its exchange; of an Ask: it is never answered
 	Refused   bool   // of an Answer: it says that the request failed
-	Alone     bool   // of an Ask: no answer belongs to it, its exchange ends with its delivery
-	Part      bool   // of a Plain: it continues the message before it on its way, which was too large to be given whole
+
+	Also []uint64 // of a last Answer: earlier exchanges that it ends too, answered all alike: an AMQP confirm of many publishes
+	Tag  uint64   // of an Ask: what its answer calls it by, where its bytes do not say so: an AMQP delivery tag
 
 	sid string // of an Ask of NATS: the subscription that takes its answer, "" for none that was seen
 }
@@ -58,4 +59,6 @@ type Protocol struct {
 	Repeat func(ask Message) (again []byte, swallow bool, err error)
 	// Refuse makes an answer that tells the caller that its ask failed on the other side. nil, or an error: there is no such answer.
 	Refuse func(ask Message) ([]byte, error)
+	// Unordered tells that answers name what they answer, so that the asks of a connection may be delivered in another order.
+	Unordered bool
 }
