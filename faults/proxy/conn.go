@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -17,7 +18,8 @@ const dialTimeout = 5 * time.Second
 // conn is one connection through a link: two sockets, two ways.
 type conn struct {
 	link   *link
-	probe  *visit // set when it was made by a probe, which the counters leave out
+	tap    *wire.Tap // what understands its messages; nil: nothing does
+	probe  *visit    // set when it was made by a probe, which the counters leave out
 	client *net.TCPConn
 	ways   [2]way
 
@@ -25,6 +27,7 @@ type conn struct {
 	cancel  context.CancelFunc
 	dialled chan struct{} // closed once upstream is set
 
+	silent  atomic.Bool // nothing of it is delivered any more, and it stays open
 	lost    atomic.Bool // bytes of it were thrown away: it cannot go on
 	torn    atomic.Bool // a side vanished: the other must see a reset, not an orderly end
 	touched atomic.Pointer[handle]
@@ -131,6 +134,7 @@ type way struct {
 	cut    chan struct{} // closed before it, when the source ended other than by an orderly close
 	gone   chan struct{} // closed when nothing can be delivered any more
 	failed bool          // of the writing goroutine: delivery failed
+	ending wire.End      // of the pump, before it ends: how the connection ends once all is written
 
 	flow // of the pump
 }
@@ -173,6 +177,9 @@ func (w *way) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	n, err := s.Write(b)
+	if w.conn.tap != nil && n > 0 {
+		w.conn.tap.Written(wire.Way(w.dir), n)
+	}
 	switch p := w.conn.probe; {
 	case p == nil:
 		w.conn.link.delivered[w.dir].Add(int64(n))
@@ -195,8 +202,18 @@ func (w *way) Close() error {
 		}
 	}
 	close(w.gone)
+	switch w.ending {
+	case wire.Close:
+		w.conn.close()
+	case wire.Reset:
+		w.conn.abort()
+	}
 	if w.conn.writers.Add(-1) == 0 {
 		w.conn.close()
+		if w.conn.tap != nil {
+			w.conn.tap.Close()
+			w.conn.link.running.Done()
+		}
 	}
 	return nil
 }

@@ -13,11 +13,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/targets"
 )
 
 // Proxies are the proxied edges of one target. Make them with New; they are safe for use from any goroutine.
 type Proxies struct {
+	wire   *wire.Options        // nil: no edge's messages are understood
 	server *toxiproxy.ApiServer // never listens: it holds what Toxiproxy's links ask of it
 
 	mu     sync.Mutex
@@ -37,6 +39,13 @@ func New() *Proxies {
 	}
 }
 
+// NewWith makes an empty set of proxies that understand the messages of their edges, where wire knows the protocol: see Session.
+func NewWith(o wire.Options) *Proxies {
+	p := New()
+	p.wire = &o
+	return p
+}
+
 // Add puts a proxy on an edge and returns the address that the dialling component must use. upstream (host:port) need not listen
 // yet: it is dialled anew for each connection.
 func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err error) {
@@ -49,6 +58,9 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 		return "", fmt.Errorf("add proxy %s: the edge has one", edge.Name())
 	}
 	l := &link{edge: edge, upstream: upstream, server: p.server, owners: map[*handle]faults.Shape{}, conns: map[*conn]struct{}{}, probes: map[int]*visit{}}
+	if protocol, ok := wire.Lookup(string(edge.Protocol)); ok && p.wire != nil {
+		l.session = wire.NewSession(edge.Name(), protocol, *p.wire)
+	}
 	l.armed.Store(&armed{changed: make(chan struct{})})
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.proxy = toxiproxy.NewProxy(p.server, edge.Name(), "", upstream)
@@ -79,6 +91,16 @@ func (p *Proxies) Link(edge targets.Edge) (faults.Link, error) {
 		return nil, fmt.Errorf("link %s: no proxy on this edge", edge.Name())
 	}
 	return &handle{l}, nil
+}
+
+// Session is where traps are armed on the exchanges of an edge. nil: the edge has no proxy, or its messages are not understood.
+func (p *Proxies) Session(edge targets.Edge) *wire.Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l, ok := p.links[edge]; ok {
+		return l.session
+	}
+	return nil
 }
 
 // Stats is what went over one edge. Probes are not counted.

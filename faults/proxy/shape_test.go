@@ -113,7 +113,7 @@ func TestGivenUpInACut(t *testing.T) {
 				require.ElementsMatch(t, []string{"before,during", "new"}, []string{<-arrived, <-arrived})
 				return
 			}
-			eventually(t, func() bool { return all.Stats()[0].Open == 1 }, "the given up connection is forgotten")
+			eventually(t, func() bool { s := all.Stats()[0]; return s.Connections == 2 && s.Open == 1 }, "the given up connection is forgotten")
 			link.Set(faults.Shape{})
 			require.Equal(t, "before,during", <-arrived)
 			eventually(t, func() bool { return all.Stats()[0].Open == 0 }, "all is over")
