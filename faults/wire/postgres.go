@@ -94,6 +94,7 @@ func (c *pgConn) Feed(w Way, b []byte) []Message {
 	if n := min(way.rest, len(data)); n > 0 {
 		way.rest -= n
 		part := way.part
+		part.Last = part.Last && way.rest == 0
 		part.More = part.More || way.rest > 0
 		part.Bytes = data[:n:n]
 		out.messages, out.given, way.at = append(out.messages, part), n, n

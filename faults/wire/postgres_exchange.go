@@ -254,7 +254,9 @@ func (c *pgConn) answer(way *pgWay, out *pgOutput) {
 	}
 	switch {
 	case m.Last:
-		out.open.Last = true
+		out.open.Last = way.rest == 0
+		out.open.More = way.rest > 0
+		way.part.Last = way.rest > 0
 		out.flush(way.at)
 	case way.rest > 0:
 		out.open.More = true
