@@ -34,6 +34,23 @@ type Spec struct {
 	Flap       time.Duration `json:"flap,omitempty"`      // partition: half a period of opening and closing; 0: it holds throughout
 	Grace      time.Duration `json:"grace,omitempty"`     // terminate, rolling-restart: how long a drain may take before SIGKILL
 	Line       int           `json:"line,omitempty"`      // where the scenario file says so
+
+	When  *When  `json:"when,omitempty"`  // placed by an event instead of by time: At is then not used
+	Frame string `json:"frame,omitempty"` // crash, pause, terminate at a point: what becomes of the held message: pass (default) or drop
+	End   string `json:"end,omitempty"`   // drop-request, drop-response: what the caller sees: close (default), reset or silent
+	Again string `json:"again,omitempty"` // duplicate: at-once (default), after-answer, or later: after Delay
+	Then  []Spec `json:"then,omitempty"`  // what is armed once this one has bitten, all at once; each with a When of its own
+}
+
+// When is a point: an instant that is the same from run to run, whatever the clock says.
+type When struct {
+	From     string `json:"from"` // the edge, as the topology has it
+	To       string `json:"to"`
+	Exchange string `json:"exchange"`        // signature, with * for any run of characters: "PUB orders.*"
+	Nth      uint64 `json:"nth,omitempty"`   // this one, counted on the edge from the start of the chaos phase, or, in a Then, from the bite before it
+	Every    uint64 `json:"every,omitempty"` // or each whose number it divides
+	Unit     string `json:"unit,omitempty"`  // of this unit only: "o-17"
+	Point    string `json:"point"`           // before: the request is at the proxy, undelivered; after: its answer is
 }
 
 // Target is what the fault is aimed at, as a person writes it: "payments -> gateway", "relay".
