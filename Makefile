@@ -11,13 +11,13 @@ RUNS    ?= 20
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/wreckon
+	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/wreckon
 
 run: build ## the default scenario: a verdict, the report's path, the command that repeats it
 	$(BIN) run
 
-run-defect: build ## the same scenario against a system with a bug: ends with a violation, and so does make
-	$(BIN) run --defect mark-before-publish
+run-defect: build ## the same scenario against a system with a bug: ends with a violation (and fails if it does not)
+	@$(BIN) run --defect dedup-check-then-act; test $$? -eq 1
 
 test: ## the ordinary test suite
 	$(GO) vet ./...
@@ -31,7 +31,7 @@ prove: build ## every defect is found by the checker that must find it; the corr
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./internal/...
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon
 
 fuzz: ## every decoder, a minute each
 	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \

@@ -2,6 +2,8 @@ module github.com/wreckon/wreckon
 
 go 1.26.0
 
+ignore ./runs
+
 require go.yaml.in/yaml/v4 v4.0.0
 
 require (

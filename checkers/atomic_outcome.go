@@ -46,7 +46,7 @@ func checkAtomicOutcome(c *Case) Judgement {
 	j := c.judgement(name, c.nouns+" that ended", checked, suspects)
 	for s, n := range unlooked {
 		if n > 0 {
-			j = j.unknown(fmt.Sprintf("nobody looked whether %s is in force, for %s", stepName(c.steps[s]), c.count(n)))
+			j = j.unknown(fmt.Sprintf("nobody looked, with the target at rest, whether %s is in force, for %s", stepName(c.steps[s]), c.count(n)))
 		}
 	}
 	return j

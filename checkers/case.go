@@ -62,7 +62,6 @@ type unit struct {
 	ended    uint32 // first answer to a read that showed it completed or compensated
 	effect   uint32 // first applied effect
 	attempts uint32 // submits
-	infos    uint32 // of these: nobody knows
 	fails    uint32 // of these: definitely not
 	kind     stateKind
 	flags    unitFlags
@@ -79,7 +78,6 @@ const (
 	againAfterEnd                        // some step was applied again after a client had read the end
 	earlyEffect                          // an effect landed before anybody asked
 	unnumbered                           // it has audit events without a number: repeats cannot be told apart
-	listedNowhere                        // reserved for a unit of which only its effects are known
 	undeclaredName                       // it was observed in a state that the claims do not name
 )
 
@@ -152,13 +150,21 @@ func (c *Case) observed() bool {
 // observed steps that are in force, and may leave out the others: where any were listed, one that is not listed is not in force.
 func (c *Case) stepInForce(u, s int) (n int, known bool) {
 	x := c.cell(u, s)
-	if !c.steps[s].Observed {
+	switch {
+	case !c.steps[s].Observed:
 		return x.net(), c.has(history.FeedEffects)
-	}
-	if x.inForce < 0 {
+	case c.quiesce == "deadline" && !c.endedBefore(u):
+		return 0, false // state and step were read one after the other, while the target worked: they need not agree
+	case x.inForce < 0:
 		return 0, c.stepsSeen > 0 && c.phases && c.observeEnd != none
 	}
 	return int(x.inForce), true
+}
+
+// endedBefore tells that a unit is known to have ended before the final states were read.
+func (c *Case) endedBefore(u int) bool {
+	done := c.units[u].done
+	return done >= 0 && c.observeBegin != none && done <= c.at(c.observeBegin)
 }
 
 // eventsOf lists the events of a unit in order.

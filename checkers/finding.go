@@ -3,6 +3,8 @@ package checkers
 import (
 	"cmp"
 	"slices"
+
+	"github.com/wreckon/wreckon/history"
 )
 
 // maxFindings is how many findings of one guarantee are told in full. Their total is always given.
@@ -58,8 +60,8 @@ func (c *Case) tell(guarantee string, s suspect, bad map[int]bool) Finding {
 		f.Events[k] = uint64(i)
 	}
 	var spans []*span
-	if len(s.events) > 0 {
-		spans = c.faultsBetween(s.events[0], s.events[len(s.events)-1])
+	if first, last := c.exposed(s); first != none {
+		spans = c.faultsBetween(first, last)
 	}
 	for _, sp := range spans {
 		f.Faults = append(f.Faults, sp.id)
@@ -74,6 +76,30 @@ func (c *Case) tell(guarantee string, s suspect, bad map[int]bool) Finding {
 		f.Twin, f.TwinStory = text, c.story(t, suspect{unit: t})
 	}
 	return f
+}
+
+// exposed is the stretch of the history whose faults may have to do with a finding: the whole life of its unit, from its first event to
+// the last that is no look at its final state. A unit that never ended was exposed until somebody looked. Without a unit it is the
+// stretch from the first proof to the last. first is none where there is neither.
+func (c *Case) exposed(s suspect) (first, last uint32) {
+	first = none
+	if len(s.events) > 0 {
+		first, last = s.events[0], s.events[len(s.events)-1]
+	}
+	if s.unit < 0 {
+		return first, last
+	}
+	events := c.eventsOf(s.unit)
+	if len(events) == 0 {
+		return first, last
+	}
+	n := len(events) - 1
+	if k := c.units[s.unit].kind; k.final() || k == quarantined {
+		for n > 0 && c.H.Kind[events[n]] == history.KindObserve {
+			n--
+		}
+	}
+	return events[0], events[n]
 }
 
 // unknown turns a judgement that holds into one that nobody knows: what was found stays found.

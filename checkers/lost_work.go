@@ -55,7 +55,7 @@ func checkLostWork(c *Case) Judgement {
 	j := c.judgement(name, "acknowledged "+c.nouns, checked, suspects)
 	for s, missed := range unlooked {
 		if missed && j.Status == Holds {
-			j.Reason = fmt.Sprintf("nobody looked whether %s is in force where a %s ended completed", stepName(c.steps[s]), c.noun)
+			j.Reason = fmt.Sprintf("nobody looked, with the target at rest, whether %s is in force for the %s that ended completed", stepName(c.steps[s]), c.nouns)
 		}
 	}
 	if undecided > 0 {

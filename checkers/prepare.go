@@ -20,7 +20,7 @@ func prepare(ctx context.Context, h *history.History, budget time.Duration) *Cas
 	}
 	c.nouns = plural(c.noun)
 	c.index()
-	p := pass{Case: c, actors: make(map[uint32]uint32)}
+	p := pass{Case: c, actors: make(map[uint32]uint32), faultOf: make(map[history.Ref]int)}
 	for i := range h.Kind {
 		p.event(uint32(i))
 	}
@@ -96,8 +96,9 @@ func (c *Case) inferFeeds() map[string]bool {
 // pass is the state of the one pass that is of no use after it.
 type pass struct {
 	*Case
-	actors map[uint32]uint32 // actor -> its open operation, an index of ops
-	lists  sourceIndex
+	actors  map[uint32]uint32   // actor -> its open operation, an index of ops
+	faultOf map[history.Ref]int // id -> its span, an index of faults
+	lists   sourceIndex
 }
 
 func (p *pass) unitAt(i uint32) *unit {
@@ -186,8 +187,6 @@ func (p *pass) end(i uint32) {
 		p.show(u, i)
 	case op == p.submit && kind == history.KindFail:
 		u.fails++
-	case op == p.submit:
-		u.infos++
 	case op == p.read && kind == history.KindOK:
 		k := p.show(u, i)
 		if k.final() {

@@ -90,7 +90,7 @@ type Finding struct {
 	Unit      string      `json:"unit,omitempty"` // id of the unit
 	Sentence  string      `json:"sentence"`       // "order o-17 was charged twice: 49.90 at 2.104s, and again at 2.913s under another key"
 	Events    []uint64    `json:"events"`         // seq of the events that prove it, ascending
-	Faults    []string    `json:"faults"`         // ids of the faults in force between the first and last of them
+	Faults    []string    `json:"faults"`         // ids of the faults in force while the unit was under way; without a unit, between the first event and the last
 	Story     []StoryLine `json:"story"`
 	Twin      string      `json:"twin,omitempty"`       // one sentence on a unit of the same kind that went well
 	TwinStory []StoryLine `json:"twin_story,omitempty"` // and its story
@@ -129,9 +129,9 @@ type FaultResult struct {
 	Confirmed time.Duration `json:"confirmed"`
 	End       time.Duration `json:"end"`
 	Healed    time.Duration `json:"healed"`
-	InFlight  int           `json:"in_flight"`  // client operations open at some time while it held
+	InFlight  int           `json:"in_flight"`  // client operations open at some time from its beginning until it was seen to be gone
 	Hurt      int           `json:"hurt"`       // of these: ended info or fail
-	OpenUnits int           `json:"open_units"` // units acknowledged and not yet finished while it held
+	OpenUnits int           `json:"open_units"` // units acknowledged and not yet finished in that time
 	Probe     string        `json:"probe,omitempty"`
 	HealProbe string        `json:"heal_probe,omitempty"`
 	Bytes     int64         `json:"bytes,omitempty"`

@@ -1,10 +1,10 @@
 package checkers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/wreckon/wreckon/history"
 )
@@ -15,10 +15,10 @@ const maxStory = 25
 // line is a story line with what decides whether it is kept: proof first, then the more telling ones.
 type line struct {
 	StoryLine
-	rank int // 0: always kept
+	rank int
 }
 
-// The ranks of lines, in the order in which they are given up last.
+// The ranks of lines: what is first here is given up last.
 const (
 	proofLine = iota
 	effectLine
@@ -95,18 +95,10 @@ func finish(lines []line, s suspect) []StoryLine {
 			l.Note = note
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b line) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	more := 0
-	for rank := readLine; rank >= proofLine && len(lines) > maxStory-1; rank-- {
-		for k := len(lines) - 1; k >= 0 && len(lines) > maxStory-1; k-- {
-			if lines[k].rank == rank {
-				lines = slices.Delete(lines, k, k+1)
-				more++
-			}
-		}
-	}
-	story := make([]StoryLine, 0, len(lines)+1)
-	for _, l := range lines {
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Or(cmp.Compare(a.T, b.T), cmp.Compare(a.Seq, b.Seq)) })
+	kept, more := fewer(lines)
+	story := make([]StoryLine, 0, len(kept)+1)
+	for _, l := range kept {
 		story = append(story, l.StoryLine)
 	}
 	if more > 0 {
@@ -114,6 +106,31 @@ func finish(lines []line, s suspect) []StoryLine {
 		story = append(story, StoryLine{Seq: end.Seq, T: end.T, Text: fmt.Sprintf("… %d more", more)})
 	}
 	return story
+}
+
+// fewer keeps what a story has room for, beside the line that says how many there were more: of the least telling lines the last
+// go first.
+func fewer(lines []line) (kept []line, more int) {
+	const room = maxStory - 1
+	if len(lines) <= room {
+		return lines, 0
+	}
+	var of [readLine + 1]int
+	for _, l := range lines {
+		of[l.rank]++
+	}
+	left := room
+	for rank := range of {
+		of[rank] = min(of[rank], left)
+		left -= of[rank]
+	}
+	for _, l := range lines {
+		if of[l.rank] > 0 {
+			of[l.rank]--
+			kept = append(kept, l)
+		}
+	}
+	return kept, len(lines) - len(kept)
 }
 
 // line says one event in words; false for an event that tells nothing.
@@ -128,6 +145,9 @@ func (c *Case) line(i uint32) (line, bool) {
 	case history.KindEffect:
 		l.Who, l.Text, l.Note, l.rank = c.actorOf(e), c.lands(e), effectNote(e.Outcome), effectLine
 	case history.KindAudit:
+		if e.At > 0 && e.At < e.T { // the trail is read late; a story is told in the order in which things happened
+			l.T = e.At
+		}
 		l.Who, l.Text, l.rank = clip(e.Component, 40), fmt.Sprintf("audit event %d: %s", e.Token, clip(e.Op, 60)), auditLine
 	case history.KindObserve:
 		l.Who, l.rank = "at the end", stateLine
@@ -289,99 +309,4 @@ func (c *Case) faultLine(e history.Event) line {
 		text += " failed"
 	}
 	return line{StoryLine: StoryLine{Seq: e.Seq, T: e.T, Who: clip(e.Key, 20), Text: text, Fault: true}, rank: faultLine}
-}
-
-// life is the time from when a unit was asked for to the first evidence that it had ended.
-func (c *Case) life(u int) (from, to time.Duration) {
-	x := &c.units[u]
-	from, to = x.intended, x.done
-	if to < 0 {
-		to = c.last()
-	}
-	return from, to
-}
-
-// twinReach is how far beside a unit its twin is looked for.
-const twinReach = 256
-
-// twin finds a unit near u that was under way during one of the same faults and went well: what it did differently is often the
-// explanation. Among these, one that ended as u did is the closest relative.
-func (c *Case) twin(u int, spans []*span, bad map[int]bool) (twin int, text string) {
-	best, score := -1, 0
-	for d := 1; d <= twinReach; d++ {
-		for _, v := range []int{u - d, u + d} {
-			if v < 0 || v >= len(c.units) || bad[v] || !c.well(v) {
-				continue
-			}
-			n := 1
-			if c.units[v].kind == c.units[u].kind || !c.units[u].kind.terminal() && c.units[v].kind == completed {
-				n++
-			}
-			if c.shared(v, spans) != nil {
-				n += 2
-			}
-			if n > score {
-				best, score = v, n
-			}
-		}
-		if score == 4 || score == 2 && len(spans) == 0 {
-			break
-		}
-	}
-	if best < 0 {
-		return -1, ""
-	}
-	beside := "beside it"
-	if d := max(best-u, u-best); d > 3 {
-		beside = fmt.Sprintf("%d %s away", d, c.nouns)
-	}
-	through := ""
-	if s := c.shared(best, spans); s != nil {
-		through = "went through the same fault (" + clip(s.id, 20) + ") and "
-	}
-	return best, fmt.Sprintf("%s, %s, %sended %s%s", c.name(best), beside, through, c.stateOf(best), c.tally(best))
-}
-
-// well tells that a unit was acknowledged and ended with every step as its state demands.
-func (c *Case) well(u int) bool {
-	x := &c.units[u]
-	if !x.acknowledged() || !x.kind.final() || x.flags&(twiceInForce|againAfterEnd|earlyEffect) != 0 {
-		return false
-	}
-	for s, step := range c.steps {
-		n, known := c.stepInForce(u, s)
-		if known && (x.kind == completed && step.Required && n < 1 || x.kind == compensated && n > 0 && undoable(step)) {
-			return false
-		}
-	}
-	return true
-}
-
-func (c *Case) shared(u int, spans []*span) *span {
-	from, to := c.life(u)
-	for _, s := range spans {
-		a, b := s.holds(c)
-		until := c.last()
-		if b < uint32(c.H.Len()) {
-			until = c.at(b)
-		}
-		if from <= until && to >= c.at(a) {
-			return s
-		}
-	}
-	return nil
-}
-
-// tally says how often each step of a unit was applied: ", charged once, shipped once".
-func (c *Case) tally(u int) string {
-	var words []string
-	for s, step := range c.steps {
-		if n := int(c.cell(u, s).do); n > 0 {
-			words = append(words, did(step, false)+" "+times(n))
-		}
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return ", " + list(words)
 }

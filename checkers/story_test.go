@@ -43,7 +43,7 @@ func TestFindingTellsTheWholeStory(t *testing.T) {
 2.200 fault f1 lost-response "payments -> gateway" end
 2.201 fault f1 lost-response "payments -> gateway" healed "{\"connections\":2}"
 2.913 effect charge do o-2 4990 key=o-2/charge/2
-2.920 audit payments charged o-2 step=charge
+2.920 audit payments charged o-2 step=charge at=2.915
 2.921 audit payments charged o-2 n=1
 2.930 c3 read o-2
 2.931 c3 ok completed| v2
@@ -69,7 +69,7 @@ end`, Spec{Guarantees: []string{"no-duplicate-effects"}})
 ! 2.200s f1         lost-response payments -> gateway ends
 ! 2.201s f1         lost-response payments -> gateway is gone
 * 2.913s payments   charged 49.90, key o-2/charge/2                    applied, in force twice
-  2.920s payments   audit event 1: charged
+  2.915s payments   audit event 1: charged
   2.930s client 3   reads o-2
   2.931s client 3   is answered: completed, version 2
   2.946s at the end state completed, version 2

@@ -38,11 +38,19 @@ var builders = map[string]func(context.Context, *process) error{
 	"audit":     buildAudit,
 }
 
+// streams are what the broker keeps, and who reads it. The names of consumers are those in the builders below.
+var streams = []broker.Stream{
+	{Name: "ORDERS", Subjects: "orders.>", Consumers: []string{"api", "saga-orders"}},
+	{Name: "COMMANDS", Subjects: "commands.>", Consumers: []string{"inventory", "payments", "shipping"}},
+	{Name: "REPLIES", Subjects: "replies.>", Consumers: []string{"saga-replies"}},
+	{Name: "AUDIT", Subjects: "audit.>", Consumers: []string{"audit"}},
+}
+
 // apiFile is the database that the api writes and the relay reads.
 const apiFile = "api.db"
 
 func buildBroker(ctx context.Context, p *process) error {
-	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, p.log)
+	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, streams, p.log)
 	if err != nil {
 		return err
 	}

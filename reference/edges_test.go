@@ -35,7 +35,7 @@ func TestALongPartitionOfEverybodyHeals(t *testing.T) {
 				for _, e := range s.edges {
 					e.set(shape)
 				}
-				time.Sleep(6 * time.Second)
+				time.Sleep(4 * time.Second) // longer than a ping, a heartbeat or an AckWait goes unanswered
 				for _, e := range s.edges {
 					e.set(none)
 				}

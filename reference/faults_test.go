@@ -16,7 +16,7 @@ import (
 // underLoad submits orders of all kinds, does something bad meanwhile, and checks that every promise was kept.
 func underLoad(s *system, wreck func()) map[string]string {
 	s.t.Helper()
-	stop := s.load("o", 4*time.Millisecond)
+	stop := s.load("o", 10*time.Millisecond)
 	until(s.t, "load flows", func() bool { return len(s.gateway.landed()) > 10 })
 	wreck()
 	before := len(s.gateway.landed())

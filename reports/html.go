@@ -89,10 +89,11 @@ type findingView struct {
 	N         int
 	Picture   template.HTML
 	TwinPic   template.HTML
+	Folded    bool // not the first of its guarantee: there to be opened
 	Story     []checkers.StoryLine
 	StoryMore int
 	TwinLines []checkers.StoryLine
-	InForce   []string // the faults, as a person writes them
+	InForce   []string // the faults, as a person writes them; where they are many, the ids of the later ones
 }
 
 type faultView struct {
@@ -185,15 +186,22 @@ func (p *page) faults(end time.Duration) []band {
 func (p *page) findings(r Run, bands []band) {
 	all := findings(r)
 	p.FindingsTotal = total(r.Result)
+	seen := map[string]bool{}
 	for i, f := range all[:min(pageFindings, len(all))] {
 		view := findingView{Finding: f, N: i + 1, Story: f.Story[:min(storyMost, len(f.Story))], TwinLines: f.TwinStory[:min(storyMost, len(f.TwinStory))]}
+		view.Folded = seen[f.Guarantee]
+		seen[f.Guarantee] = true
 		view.StoryMore = len(f.Story) - len(view.Story)
 		var inForce []band
 		for _, b := range bands {
 			for _, id := range f.Faults {
 				if b.id == id {
 					inForce = append(inForce, b)
-					view.InForce = append(view.InForce, b.label)
+					if len(inForce) <= 3 {
+						view.InForce = append(view.InForce, b.label)
+					} else {
+						view.InForce = append(view.InForce, b.id)
+					}
 				}
 			}
 		}

@@ -155,6 +155,23 @@ func TestPageTellsTheFindings(t *testing.T) {
 	lacks(t, rendered(t, sample(false), Options{}), `id="findings"`)
 }
 
+func TestPageFoldsWhatRepeats(t *testing.T) {
+	r := sample(true)
+	j := &r.Result.Guarantees[0]
+	for range 5 {
+		j.Findings = append(j.Findings, j.Findings[0])
+	}
+	var all []string
+	for i := range r.Result.Faults {
+		all = append(all, r.Result.Faults[i].ID)
+	}
+	j.Findings[0].Faults = all
+	page := rendered(t, r, Options{})
+	assert.Equal(t, 5, strings.Count(page, "<details><summary>Its story</summary>"), "the first of each guarantee is open")
+	assert.Less(t, strings.LastIndex(page, "</span> no-lost-work"), strings.Index(page, "<summary>Its story</summary>"), "and comes before those that repeat")
+	assert.Contains(t, page, "f3 partition relay &lt;-&gt; broker, f4, f5</span>", "many faults are named shortly")
+}
+
 func TestPageIsSelfContained(t *testing.T) {
 	page := rendered(t, sample(true), Options{})
 	for _, url := range regexp.MustCompile(`(?i)https?://[^"'\s<]*`).FindAllString(page, -1) {

@@ -62,23 +62,33 @@ func storySVG(title string, lines []checkers.StoryLine, bands []band) template.H
 			shown = append(shown, b)
 		}
 	}
-	top := 6 + 14*min(len(shown), 3)
+	top := 6 + 14*min(len(shown), 2)
+	if len(shown) > 2 { // no room for names: the ids do, in one row
+		top = 20
+	}
 	bottom := top + storyLane*len(lanes)
 	y := func(lane int) int { return top + storyLane*lane + storyLane/2 }
 
 	var s strings.Builder
 	fmt.Fprintf(&s, `<svg class="story-svg" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s" font-family="system-ui,sans-serif" font-size="11">`,
 		storyWidth, bottom+22, storyWidth, bottom+22, template.HTMLEscapeString(line(title)))
+	free := 0.0
 	for i, b := range shown {
 		x0, x1 := x(b.from), x(b.to)
 		fill := bandColors[b.color%len(bandColors)]
 		fmt.Fprintf(&s, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s" fill-opacity=".18"/>`, x0, top, max(2, x1-x0), bottom-top, fill)
 		fmt.Fprintf(&s, `<rect x="%.1f" y="%d" width="%.1f" height="2" fill="%s"/>`, x0, top, max(2, x1-x0), fill)
-		tx, anchor := x0, "start"
-		if x0 > storyWidth*.6 {
-			tx, anchor = max(x1, x0+2), "end"
+		label, row, anchor := short(line(b.label), 44), 14+14*i, "start"
+		if len(shown) > 2 {
+			label, row = short(line(b.id), 8), 14
+			if x0 < free {
+				continue
+			}
+			free = x0 + 7*float64(cells(label)) + 4
+		} else if x0 > storyWidth*.6 {
+			x0, anchor = max(x1, x0+2), "end"
 		}
-		fmt.Fprintf(&s, `<text class="mut" x="%.1f" y="%d" fill="%s" text-anchor="%s">%s</text>`, tx, 14+14*(i%3), inkMuted, anchor, template.HTMLEscapeString(short(line(b.label), 44)))
+		fmt.Fprintf(&s, `<text class="mut" x="%.1f" y="%d" fill="%s" text-anchor="%s">%s</text>`, x0, row, inkMuted, anchor, template.HTMLEscapeString(label))
 	}
 	for i, name := range lanes {
 		fmt.Fprintf(&s, `<line class="rule" x1="%d" x2="%d" y1="%d" y2="%d" stroke="%s"/>`, storyLeft, storyWidth-storyRight, y(i), y(i), inkLine)
@@ -115,7 +125,7 @@ func storyLanes(lines []checkers.StoryLine) (names []string, of map[int]int) {
 	of = map[int]int{}
 	lane := map[string]int{}
 	for i, l := range lines {
-		if l.Fault {
+		if l.Fault || l.Who == "" {
 			continue
 		}
 		n, ok := lane[l.Who]

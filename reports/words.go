@@ -65,13 +65,17 @@ func outcome(r Run) string {
 	return strings.Join(parts, ", ")
 }
 
-// findings lists the findings that the result holds, in the order of its guarantees.
+// findings lists the findings that the result holds: first one of each guarantee, then the others, so that a guarantee with many
+// findings does not hide another.
 func findings(r Run) []checkers.Finding {
-	var all []checkers.Finding
+	var first, others []checkers.Finding
 	for _, j := range r.Result.Guarantees {
-		all = append(all, j.Findings...)
+		if len(j.Findings) > 0 {
+			first = append(first, j.Findings[0])
+			others = append(others, j.Findings[1:]...)
+		}
 	}
-	return all
+	return append(first, others...)
 }
 
 // total counts all findings, those that the result does not hold included.

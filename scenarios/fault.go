@@ -19,7 +19,7 @@ var (
 )
 
 const (
-	rolling = "rolling-restart" // the one kind that is aimed at several components, and lasts as long as it lasts
+	rolling = "rolling-restart" // the one kind that is aimed at several components
 	all     = "all"             // every component of the target that is a process of its own
 
 	maxFaults = 500 // of a plan, with every repetition counted
@@ -156,9 +156,6 @@ func (r *reading) takes() []string {
 	takes := slices.Concat([]string{r.kind.Name}, commonKeys, r.kind.Params)
 	if slices.Contains(restarts, r.kind.Name) {
 		takes = append(takes, "restart")
-	}
-	if r.kind.Name == rolling {
-		takes = slices.DeleteFunc(takes, func(key string) bool { return key == "for" })
 	}
 	return takes
 }

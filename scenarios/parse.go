@@ -20,7 +20,11 @@ var documentKeys = []string{
 
 const (
 	defaultTarget  = "reference"
-	defaultQuiesce = 10 * time.Second
+	defaultQuiesce = 30 * time.Second
+
+	// All guarantees are judged unless a scenario names some, and those about what clients read and update need both to be done.
+	defaultReads  = 0.3
+	defaultAmends = 0.1
 )
 
 // Parse checks the text of a scenario file and reads it. name stands in front of every problem. All problems are reported, in the

@@ -137,7 +137,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, map[string]int{"happy": 1}, s.Workload.Mix)
 	assert.Equal(t, []workloads.Phase{{Rate: 0.5, For: 10 * time.Second}, {For: time.Second}}, s.Workload.Phases)
 	assert.Equal(t, s.Workload.Defaults(), s.Workload, "nothing is left for others to fill in")
-	assert.Equal(t, 10*time.Second, s.Quiesce)
+	assert.Equal(t, 30*time.Second, s.Quiesce)
 }
 
 func TestLoad(t *testing.T) {

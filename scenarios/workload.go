@@ -53,8 +53,8 @@ func (p *parser) workload(o object, target targets.Target, known bool) workloads
 	spec := workloads.Spec{
 		Phases:   p.phases(units, key),
 		Clients:  value(p, units.get("clients"), "clients", otherwise.Clients, between(1, 10_000)),
-		Reads:    value(p, units.get("reads"), "reads", 0, ratio),
-		Amends:   value(p, units.get("amends"), "amends", 0, ratio),
+		Reads:    value(p, units.get("reads"), "reads", defaultReads, ratio),
+		Amends:   value(p, units.get("amends"), "amends", defaultAmends, ratio),
 		Attempts: value(p, units.get("attempts"), "attempts", otherwise.Attempts, between(1, workloads.MaxIndeterminate)),
 		Timeout:  value(p, units.get("timeout"), "timeout", otherwise.Timeout, length(time.Millisecond, time.Minute)),
 		Late:     value(p, units.get("late"), "late", otherwise.Late, length(time.Millisecond, 10*time.Second)),

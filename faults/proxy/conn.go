@@ -193,7 +193,8 @@ func (w *way) Write(b []byte) (int, error) {
 // Close is called by Toxiproxy's link, once, after the last Write. An orderly end closes one half of the socket; when delivery
 // failed, the receiver is gone, which the other way is made to notice.
 func (w *way) Close() error {
-	if s := w.socket(false); s != nil {
+	// Once the connection is being shut, how its sockets end is decided there: an orderly end must not overtake a reset.
+	if s := w.socket(false); s != nil && w.conn.ctx.Err() == nil {
 		if w.failed {
 			w.conn.torn.Store(true)
 			_ = s.SetReadDeadline(time.Unix(1, 0))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -156,10 +157,12 @@ func askNATS(c net.Conn, pad int) error {
 		written <- err
 	}()
 	err := readPongs(c, pings)
-	if err != nil {
-		_ = c.SetDeadline(time.Unix(1, 0)) // ends the writer
+	_ = c.SetDeadline(time.Unix(1, 0)) // ends the writer
+	// The kernel tells of a reset once, to the reader or to the writer; the other sees an ordinary end.
+	if writeErr := <-written; err != nil && !errors.Is(writeErr, os.ErrDeadlineExceeded) {
+		err = errors.Join(err, writeErr)
 	}
-	return errors.Join(err, <-written)
+	return err
 }
 
 func readPongs(c net.Conn, pings int) error {

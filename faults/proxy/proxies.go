@@ -62,7 +62,6 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 		l.session = wire.NewSession(edge.Name(), protocol, *p.wire)
 	}
 	l.armed.Store(&armed{changed: make(chan struct{})})
-	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.proxy = toxiproxy.NewProxy(p.server, edge.Name(), "", upstream)
 	for way, stream := range []string{"upstream", "downstream"} {
 		w, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
@@ -77,6 +76,7 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 	if err != nil {
 		return "", fmt.Errorf("listen for %s: %w", edge.Name(), err)
 	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	p.links[edge], p.order = l, append(p.order, l)
 	l.running.Go(l.accept)
 	return l.listener.Addr().String(), nil

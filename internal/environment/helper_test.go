@@ -51,7 +51,7 @@ var components = map[string]func(args []string){
 	// runs and never serves
 	"mute": func([]string) {
 		fmt.Println("thinking")
-		select {}
+		time.Sleep(time.Hour) // an empty select would be found to be a deadlock
 	},
 	// says something and dies: exit code, lines
 	"failing": func(args []string) {

@@ -24,7 +24,6 @@ import (
 
 // How long the parts of a run may take that are not load, fault or drain.
 const (
-	startWithin    = 20 * time.Second
 	baselineWithin = 10 * time.Second
 	healWithin     = 15 * time.Second
 	observeWithin  = 15 * time.Second
@@ -35,14 +34,15 @@ const (
 type Options struct {
 	Plan        scenarios.Plan
 	Target      targets.Target
-	Root        string   // directory that the run directory is made in
-	Binary      string   // what runs the target's components
-	BinaryArgs  []string // that come before a component's own
-	Environment string   // name, for the manifest
-	Args        []string // of the command, for the manifest
-	Repeat      string   // command that repeats the run
-	Tool        string   // version of the harness
-	Observer    Observer // may be nil
+	Root        string        // directory that the run directory is made in
+	Binary      string        // what runs the target's components
+	BinaryArgs  []string      // that come before a component's own
+	Environment string        // name, for the manifest
+	Args        []string      // of the command, for the manifest
+	Repeat      string        // command that repeats the run
+	Tool        string        // version of the harness
+	Observer    Observer      // may be nil
+	StartWithin time.Duration // for all components to be ready; 0: 20 s
 }
 
 // Observer is shown the progress of a run. Its methods are called from several goroutines and must not block.
@@ -91,6 +91,9 @@ type run struct {
 func Run(ctx context.Context, o Options) (*Finished, error) {
 	if o.Observer == nil {
 		o.Observer = silent{}
+	}
+	if o.StartWithin == 0 {
+		o.StartWithin = 20 * time.Second
 	}
 	r := &run{Options: o, began: time.Now(), asked: ctx}
 	if err := r.open(ctx); err != nil {

@@ -16,8 +16,6 @@ import (
 // start wires everything together and starts the components: addresses first, then sinks, then a proxy for each edge, then the
 // processes, all at once. Ready means that each component's readiness probe has answered.
 func (r *run) start(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
 	secret, err := token()
 	if err != nil {
 		return "", err
@@ -49,7 +47,7 @@ func (r *run) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r.env = environment.New(environment.Options{
-		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: startWithin, Undo: r.undo, Record: r.tap, OnExit: r.died,
+		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: r.StartWithin, Undo: r.undo, Record: r.tap, OnExit: r.died,
 	})
 	for _, l := range r.sys.Launches() {
 		r.env.Add(environment.Process{

@@ -43,7 +43,8 @@ type Relay struct {
 	Log   *slog.Logger
 }
 
-// Run relays until ctx ends, and then once more what is already there, until drain ends or nothing is left.
+// Run relays until ctx ends, and then what is already there, until nothing is left, drain ends, or the broker does not take it. What is
+// left is not lost: the next Run sends it.
 func (r *Relay) Run(ctx, drain context.Context) error {
 	failures, idle := 0, 0
 	for {
@@ -52,9 +53,10 @@ func (r *Relay) Run(ctx, drain context.Context) error {
 		case err != nil:
 			failures++
 			r.Log.Warn("outbox is not moving", "failures", failures, "error", err)
-			if err := r.Backoff.Wait(drain, failures); err != nil {
-				return fmt.Errorf("drain outbox: %w", err)
+			if ctx.Err() != nil {
+				return nil
 			}
+			_ = r.Backoff.Wait(ctx, failures) // if ctx ends it is tried once more
 		case n > 0:
 			failures, idle = 0, 0
 		case ctx.Err() != nil:

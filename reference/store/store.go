@@ -169,9 +169,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("begin transaction: %w", ctx.Err())
 	}
 	tx := &Tx{db: db, ctx: context.WithoutCancel(ctx)}
-	err := tx.run(fn)
-	<-db.turn
-	if err != nil {
+	if err := tx.inTurn(fn); err != nil {
 		return err
 	}
 	for _, after := range tx.after {
@@ -232,6 +230,12 @@ type Tx struct {
 	db    *DB
 	ctx   context.Context // without an end
 	after []func()
+}
+
+// inTurn lets the next one have its turn even if fn panics.
+func (t *Tx) inTurn(fn func(*Tx) error) error {
+	defer func() { <-t.db.turn }()
+	return t.run(fn)
 }
 
 func (t *Tx) run(fn func(*Tx) error) (err error) {

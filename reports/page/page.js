@@ -140,7 +140,11 @@ async function copy(button) {
 // hash follows a link into the run: #v2 is a finding, #t=22-31 a stretch in seconds.
 function hash() {
   const finding = /^#v(\d+)$/.exec(location.hash), stretch = /^#t=([\d.]+)-([\d.]+)$/.exec(location.hash);
-  if (finding) showFinding(+finding[1]);
+  if (finding) {
+    const folded = document.querySelector(location.hash + ' > details');
+    if (folded) folded.open = true;
+    showFinding(+finding[1]);
+  }
   if (stretch) show(stretch[1] * 1000, stretch[2] * 1000);
 }
 

@@ -1,0 +1,11 @@
+package proxy
+
+import "github.com/wreckon/wreckon/faults"
+
+// Open counts the connections of a link, those of probes too.
+func Open(l faults.Link) int {
+	link := l.(*handle).link
+	link.mu.Lock()
+	defer link.mu.Unlock()
+	return len(link.conns)
+}

@@ -1,0 +1,294 @@
+package runner_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/rundir"
+	"github.com/wreckon/wreckon/internal/runner"
+	"github.com/wreckon/wreckon/scenarios"
+	"github.com/wreckon/wreckon/targets"
+	"github.com/wreckon/wreckon/workloads"
+)
+
+// TestMain is also the toy: a component that serves HTTP on the address it is given, in one of several moods.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == "toy" {
+		os.Exit(toy(os.Args[2], os.Args[3]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func toy(listen, mood string) int {
+	fmt.Println("the toy is", mood)
+	if mood == "broken" {
+		return 3
+	}
+	http.HandleFunc("/die", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
+	http.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if mood == "shy" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	fmt.Println(http.ListenAndServe(listen, nil))
+	return 1
+}
+
+// toyTarget is a target of one component, whose answers the test decides.
+type toyTarget struct {
+	mood    string
+	answer  func(workloads.Operation, func(path string)) workloads.Answer
+	backlog func() targets.Backlog
+	w       targets.Wiring
+}
+
+func (t *toyTarget) target() targets.Target {
+	return targets.Target{
+		Name: "toy", Claims: history.Claims{Target: "toy", Unit: "job", Prefix: "j-"},
+		Topology: targets.Topology{
+			Components: []targets.Component{{Name: "toy"}, {Name: "client", External: true}},
+			Edges:      []targets.Edge{{From: "client", To: "toy", Protocol: targets.HTTP}},
+		},
+		New: func(w targets.Wiring) (targets.Instance, error) { t.w = w; return t, nil },
+	}
+}
+
+func (t *toyTarget) get(ctx context.Context, addr, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answered %s", resp.Status)
+	}
+	return nil
+}
+
+func (t *toyTarget) Launches() []targets.Launch {
+	return []targets.Launch{{Component: "toy", Args: []string{"toy", t.w.Listen["toy"], t.mood}, Ready: func(ctx context.Context) error {
+		return t.get(ctx, t.w.Listen["toy"], "/ready")
+	}}}
+}
+
+func (t *toyTarget) Sinks() map[string]string      { return nil }
+func (t *toyTarget) Client() workloads.Client      { return t }
+func (t *toyTarget) Follow(ctx context.Context)    { <-ctx.Done() }
+func (t *toyTarget) Observe(context.Context) error { return nil }
+func (t *toyTarget) Close() error                  { return nil }
+
+func (t *toyTarget) Backlog(context.Context) (targets.Backlog, error) {
+	if t.backlog == nil {
+		return targets.Backlog{}, nil
+	}
+	return t.backlog(), nil
+}
+
+func (t *toyTarget) Do(ctx context.Context, op workloads.Operation) workloads.Answer {
+	if t.answer != nil {
+		return t.answer(op, func(path string) { _ = t.get(ctx, t.w.Dial["client -> toy"], path) })
+	}
+	if err := t.get(ctx, t.w.Dial["client -> toy"], "/ready"); err != nil {
+		return workloads.Answer{Kind: history.KindInfo, Value: err.Error()}
+	}
+	return workloads.Answer{Kind: history.KindOK, Value: "done", Token: 1}
+}
+
+func plan(fs ...faults.Spec) scenarios.Plan {
+	return scenarios.Plan{
+		Format: 1, Scenario: "toy", Target: "toy", Seed: 1, Quiesce: 2 * time.Second, Faults: fs,
+		Workload: workloads.Spec{Phases: []workloads.Phase{{Rate: 100, For: 500 * time.Millisecond}}, Late: 5 * time.Second}.Defaults(),
+	}
+}
+
+// do runs the toy and gives its manifest and its history, after everything has been torn down.
+func do(t *testing.T, ctx context.Context, toy *toyTarget, p scenarios.Plan, obs runner.Observer) (rundir.Manifest, *history.History) {
+	t.Helper()
+	if toy.mood == "" {
+		toy.mood = "fine"
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	run, err := runner.Run(ctx, runner.Options{
+		Plan: p, Target: toy.target(), Root: t.TempDir(), Binary: self, Environment: "process", Tool: "test", Observer: obs,
+		StartWithin: 2 * time.Second,
+	})
+	require.NoError(t, err)
+	require.NoError(t, run.Close())
+	require.NoError(t, run.Close(), "closing twice is closing once")
+	assert.NoFileExists(t, filepath.Join(run.Dir, rundir.UndoFile))
+	assert.Error(t, toy.get(context.Background(), toy.w.Listen["toy"], "/ready"), "the component outlives the run")
+	m, err := rundir.ReadManifest(run.Dir)
+	require.NoError(t, err)
+	h, err := history.Open(filepath.Join(run.Dir, rundir.HistoryFile))
+	require.NoError(t, err)
+	assert.True(t, h.Sealed)
+	assert.Empty(t, h.Lost)
+	return m, h
+}
+
+// phases are how the phases of a run ended: "quiesce: settled".
+func phases(h *history.History) (ends []string) {
+	for i := range h.Len() {
+		if e := h.Event(i); e.Kind == history.KindPhase && e.Outcome != history.OutcomeBegin {
+			ends = append(ends, e.Op+": "+e.Outcome.String())
+		}
+	}
+	return ends
+}
+
+func endOf(h *history.History, phase string) string {
+	for i := range h.Len() {
+		if e := h.Event(i); e.Kind == history.KindPhase && e.Op == phase && e.Outcome != history.OutcomeBegin {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+func TestARunGoesThroughItsPhases(t *testing.T) {
+	crash := faults.Spec{ID: "f1", Kind: "crash", Component: "toy", At: 100 * time.Millisecond, For: 50 * time.Millisecond}
+	m, h := do(t, t.Context(), &toyTarget{}, plan(crash), nil)
+	assert.Empty(t, m.Error)
+	assert.Empty(t, m.Aborted)
+	assert.Equal(t, []string{"start: end", "baseline: end", "chaos: end", "heal: end", "quiesce: end", "observe: end"}, phases(h))
+	assert.Equal(t, "settled", endOf(h, "quiesce"))
+	var fault []string
+	for i := range h.Len() {
+		if e := h.Event(i); e.Kind == history.KindFault {
+			fault = append(fault, e.Outcome.String())
+		}
+	}
+	assert.Equal(t, []string{"begin", "confirmed", "end", "healed"}, fault)
+}
+
+func TestHowAStartFails(t *testing.T) {
+	for mood, want := range map[string][]string{
+		"broken": {"start: ", "toy", "exit status 3", "the toy is broken"},
+		"shy":    {"start: ", "toy", "the toy is shy"},
+	} {
+		t.Run(mood, func(t *testing.T) {
+			m, h := do(t, t.Context(), &toyTarget{mood: mood}, plan(), nil)
+			for _, w := range want {
+				assert.Contains(t, m.Error, w)
+			}
+			assert.Equal(t, []string{"start: failed"}, phases(h))
+		})
+	}
+}
+
+func TestABaselineThatFailsIsAnError(t *testing.T) {
+	refuse := func(workloads.Operation, func(string)) workloads.Answer {
+		return workloads.Answer{Kind: history.KindFail}
+	}
+	m, h := do(t, t.Context(), &toyTarget{answer: refuse}, plan(), nil)
+	assert.Contains(t, m.Error, "were not accepted before any fault")
+	assert.NotContains(t, phases(h), "chaos: end")
+}
+
+func TestAComponentThatDiesByItselfEndsTheRun(t *testing.T) {
+	var n atomic.Int32
+	die := func(_ workloads.Operation, get func(string)) workloads.Answer {
+		if n.Add(1) == 30 { // past the baseline
+			get("/die")
+		}
+		return workloads.Answer{Kind: history.KindOK, Value: "done", Token: 1}
+	}
+	p := plan()
+	p.Workload.Phases[0].For = 20 * time.Second // far longer than the test: the death must cut it short
+	m, h := do(t, t.Context(), &toyTarget{answer: die}, p, nil)
+	assert.Contains(t, m.Error, "toy died without being told to")
+	assert.Contains(t, m.Error, "exit status 7")
+	assert.Contains(t, phases(h), "chaos: failed")
+}
+
+func TestAPanicIsAnErrorAndLeavesNothing(t *testing.T) {
+	m, _ := do(t, t.Context(), &toyTarget{backlog: func() targets.Backlog { panic("in the middle of it") }}, plan(), nil)
+	assert.Contains(t, m.Error, "panic: in the middle of it")
+}
+
+func TestHowATargetComesToRest(t *testing.T) {
+	for want, b := range map[string]targets.Backlog{
+		"settled":  {},
+		"idle":     {Open: 1},
+		"deadline": {Open: 1, Queued: 1},
+	} {
+		t.Run(want, func(t *testing.T) {
+			var baseline atomic.Bool // over
+			toy := &toyTarget{backlog: func() targets.Backlog {
+				if baseline.Load() {
+					return b
+				}
+				return targets.Backlog{}
+			}}
+			m, h := do(t, t.Context(), toy, plan(), hook{"chaos", func() { baseline.Store(true) }})
+			assert.Empty(t, m.Error)
+			assert.Equal(t, want, endOf(h, "quiesce"))
+		})
+	}
+}
+
+func TestAStoppedRunIsAborted(t *testing.T) {
+	for _, phase := range []string{"start", "baseline", "chaos", "heal", "quiesce", "observe"} {
+		t.Run(phase, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			pause := faults.Spec{ID: "f1", Kind: "pause", Component: "toy", At: 0, For: 10 * time.Second}
+			p := plan()
+			if phase == "chaos" { // with a fault in force, that must be undone
+				p = plan(pause)
+			}
+			m, h := do(t, ctx, &toyTarget{}, p, hook{phase, cancel})
+			assert.Contains(t, m.Aborted, phase)
+			assert.Empty(t, m.Error)
+			for i := range h.Len() {
+				if e := h.Event(i); e.Kind == history.KindFault && e.Outcome == history.OutcomeConfirmed {
+					assert.Contains(t, texts(h, history.KindFault), "healed")
+				}
+			}
+		})
+	}
+}
+
+func texts(h *history.History, kind history.Kind) string {
+	var b strings.Builder
+	for i := range h.Len() {
+		if e := h.Event(i); e.Kind == kind {
+			b.WriteString(e.Outcome.String() + " ")
+		}
+	}
+	return b.String()
+}
+
+// hook calls back when a phase begins.
+type hook struct {
+	phase string
+	call  func()
+}
+
+func (h hook) Phase(name, _ string) {
+	if name == h.phase {
+		h.call()
+	}
+}
+func (hook) Fault(_, _, _, _ string) {}
+func (hook) Counts(runner.Counts)    {}
+func (hook) Note(string)             {}

@@ -1,0 +1,92 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/reference/gateway"
+)
+
+var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Trace: "00-trace"}
+
+func serve(t *testing.T, handler http.HandlerFunc) *gateway.Client {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client := gateway.New(server.URL+"/", "secret")
+	t.Cleanup(client.Close)
+	return client
+}
+
+func TestACallIsAnAnswerARefusalOrUnknown(t *testing.T) {
+	for _, c := range []struct {
+		status               int
+		body                 string
+		charge, refund, ship string
+	}{
+		{200, `{"id":"g-1"}`, "done", "done", "done"},
+		{200, `{"id":`, "unknown", "unknown", "unknown"},
+		{402, `{}`, "refused", "unknown", "unknown"},
+		{422, `{}`, "unknown", "unknown", "refused"},
+		{201, `{"id":"g-1"}`, "unknown", "unknown", "unknown"},
+		{401, ``, "unknown", "unknown", "unknown"},
+		{307, ``, "unknown", "unknown", "unknown"},
+		{500, `{"id":"g-1"}`, "unknown", "unknown", "unknown"},
+		{503, ``, "unknown", "unknown", "unknown"},
+	} {
+		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			assert.Equal(t, "Bearer secret", r.Header.Get("Authorization"))
+			assert.Equal(t, call.Key, r.Header.Get("Idempotency-Key"))
+			assert.Equal(t, call.Trace, r.Header.Get("traceparent"))
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte(c.body))
+		})
+		kind := func(a gateway.Answer, err error) string {
+			switch {
+			case err != nil:
+				return "unknown"
+			case a.Refused:
+				return "refused"
+			}
+			assert.Equal(t, "g-1", a.ID)
+			return "done"
+		}
+		assert.Equal(t, c.charge, kind(client.Charge(t.Context(), call, 100, "card")), "charge answered %d %s", c.status, c.body)
+		assert.Equal(t, c.refund, kind(client.Refund(t.Context(), call, 100)), "refund answered %d %s", c.status, c.body)
+		assert.Equal(t, c.ship, kind(client.Ship(t.Context(), call, "address")), "ship answered %d %s", c.status, c.body)
+	}
+}
+
+// net/http would repeat such a request by itself.
+func TestABrokenConnectionIsNotRetriedBehindOurBack(t *testing.T) {
+	var calls atomic.Int64
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1) == 1 {
+			_, _ = w.Write([]byte(`{"id":"g-1"}`))
+			return
+		}
+		panic(http.ErrAbortHandler)
+	})
+	_, err := client.Charge(t.Context(), call, 100, "card") // leaves a connection to reuse
+	require.NoError(t, err)
+	_, err = client.Charge(t.Context(), call, 100, "card")
+	require.Error(t, err)
+	assert.EqualValues(t, 2, calls.Load())
+}
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	release := make(chan struct{})
+	client := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := client.Refund(ctx, call, 100)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
