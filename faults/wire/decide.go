@@ -89,7 +89,37 @@ func (t *Tap) answer(w Way, m Message, off int) {
 		return
 	}
 	first := !x.answering
-	if first {
+	t.answered(x, m)
+	if !first {
+		t.plain(w, x, m, off, m.Last)
+		t.settle(x)
+		return
+	}
+	at := msg{After, m.Bytes, off, off + len(m.Bytes), m.Last}
+	f, by, g := t.fire(x, at)
+	for _, id := range m.Also {
+		other := t.open[id]
+		if other == nil {
+			continue
+		}
+		t.answered(other, m)
+		if f.Action == Pass {
+			if f, by, g = t.fire(other, at); f.Action != Pass { // it decides for all
+				x, other = other, x
+				x.also, other.also = other.also, nil
+			}
+		}
+		x.also = append(x.also, other)
+	}
+	if x.refuse && f.Action == Pass {
+		f, by = Fate{Action: Refuse}, x.armed
+	}
+	t.apply(w, x, at, f, by, g)
+}
+
+// answered notes that an answer, or a part of it, has arrived.
+func (t *Tap) answered(x *exchange, m Message) {
+	if !x.answering {
 		x.answering, x.answered = true, t.session.options.Now()
 		if x.unit == history.NoUnit {
 			x.unit = t.session.unit(m.Bytes)
@@ -100,17 +130,6 @@ func (t *Tap) answer(w Way, m Message, off int) {
 		x.answeredAll = true
 		t.unlate(x)
 	}
-	if !first {
-		t.plain(w, x, m, off, m.Last)
-		t.settle(x)
-		return
-	}
-	at := msg{After, m.Bytes, off, off + len(m.Bytes), m.Last}
-	f, by, g := t.fire(x, at)
-	if x.refuse && f.Action == Pass {
-		f, by = Fate{Action: Refuse}, x.armed
-	}
-	t.apply(w, x, at, f, by, g)
 }
 
 func answerMark(x *exchange, last bool) mark {
@@ -193,8 +212,11 @@ func (t *Tap) hold(w Way, x *exchange, m msg, f Fate, by *Armed, g *Gate) {
 // replace answers in the other's name.
 func (t *Tap) replace(w Way, x *exchange, m msg) (err error) {
 	refuse := t.session.protocol.Refuse
-	if refuse == nil {
+	switch {
+	case refuse == nil:
 		return errors.New("refuse: this protocol has no such answer")
+	case len(x.also) > 0:
+		return errors.New("refuse: its answer is that of other exchanges too")
 	}
 	defer contain(&err)
 	b, err := refuse(x.ask)

@@ -24,17 +24,18 @@ type exchange struct {
 	givenBack                            bool // it was delivered
 	late                                 bool // the ask was held: the end of its way waits for the answer
 
-	silent  bool      // it is never answered
-	gate    *Gate     // what keeps it back now
-	ask     Message   // kept while a trap may want it; without Bytes otherwise
-	armed   *Armed    // what repeats or refuses it
-	refuse  bool      // its answer is to be replaced
-	replace bool      // its answer was, and what is left of it is thrown away
-	again   bool      // it is repeated once its answer was delivered
-	copy    []byte    // what is delivered then
-	swallow bool      // and answered, though nobody asked
-	repeats int       // still to be delivered, or to be answered
-	of      *exchange // set on a repeat: the exchange it repeats
+	also    []*exchange // what the last answer ends with it
+	silent  bool        // it is never answered
+	gate    *Gate       // what keeps it back now
+	ask     Message     // kept while a trap may want it; without Bytes otherwise
+	armed   *Armed      // what repeats or refuses it
+	refuse  bool        // its answer is to be replaced
+	replace bool        // its answer was, and what is left of it is thrown away
+	again   bool        // it is repeated once its answer was delivered
+	copy    []byte      // what is delivered then
+	swallow bool        // and answered, though nobody asked
+	repeats int         // still to be delivered, or to be answered
+	of      *exchange   // set on a repeat: the exchange it repeats
 }
 
 func (x *exchange) over() bool {

@@ -323,13 +323,11 @@ func (t *Tap) delivered(m mark) {
 	x, now := m.x, t.session.options.Now()
 	switch {
 	case m.answer:
-		x.givenBack, x.returned = true, now
-		if x.again {
-			x.again = false
-			x.repeats++
-			t.ways[x.way].waiting = append(t.ways[x.way].waiting, x)
-			t.ways[x.way].signal()
+		for _, other := range x.also {
+			t.returned(other, now)
+			t.settle(other)
 		}
+		t.returned(x, now)
 	case x.of != nil:
 		x.of.deliveries++
 		t.session.overtaken(t)
@@ -344,6 +342,16 @@ func (t *Tap) delivered(m mark) {
 		t.session.overtaken(t)
 	}
 	t.settle(x)
+}
+
+func (t *Tap) returned(x *exchange, now time.Duration) {
+	x.givenBack, x.returned = true, now
+	if x.again {
+		x.again = false
+		x.repeats++
+		t.ways[x.way].waiting = append(t.ways[x.way].waiting, x)
+		t.ways[x.way].signal()
+	}
 }
 
 // settle records an exchange when it is over.
