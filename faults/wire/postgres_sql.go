@@ -74,8 +74,9 @@ func sqlStatement(tokens []sqlToken) string {
 		if p[1:].starts('(') {
 			return "COPY TO"
 		}
-		which := p.from(p.find(p[0].depth, "FROM", "TO"))
-		return sqlJoin(sqlJoin("COPY", p.name(1)), strings.ToUpper(sqlNameOf(which[0])))
+		if way := p.find(p[0].depth, "FROM", "TO"); way < len(p) {
+			return sqlJoin(sqlJoin("COPY", p.name(1)), strings.ToUpper(p[way].text))
+		}
 	case "CREATE", "ALTER", "DROP":
 		i := p.past(1)
 		if i < len(p) && p[i].kind == sqlWord {
