@@ -66,8 +66,8 @@ func (c *natsConn) Feed(w Way, b []byte) (out []Message) {
 		if len(m.Bytes) == 0 {
 			break
 		}
-		out = append(out, m)
 		n += len(m.Bytes)
+		out = gather(out, m, len(b)-n)
 	}
 	if c.opacity.why != "" {
 		out = append(out, c.opacity.pass(b[n:])...)

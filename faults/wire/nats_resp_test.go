@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -50,6 +51,9 @@ type natsRespConn struct {
 	fed      []natsRespFed
 	messages [2][]Message
 	out      [2][]byte
+	owed     [2]int       // bytes fed and not given out
+	twice    [2][]Message // asks that are to be delivered again
+	failed   []error
 	swallow  map[uint64]bool
 	refusal  map[uint64][]byte
 }
@@ -59,7 +63,12 @@ func newNATSRespRelay(t testing.TB, p Protocol, upstream string, chunk int, meet
 	require.NoError(t, err)
 	r := &natsRespRelay{protocol: p, upstream: upstream, listener: l, meet: meet, chunk: chunk}
 	r.done.Go(r.serve)
-	t.Cleanup(r.stop)
+	t.Cleanup(func() {
+		r.stop()
+		for _, c := range r.all() {
+			assert.Empty(t, c.failed)
+		}
+	})
 	return r
 }
 
@@ -142,7 +151,9 @@ func (c *natsRespConn) feed(w Way, b []byte) (out [2][]byte, alive bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fed = append(c.fed, natsRespFed{w, bytes.Clone(b)})
+	c.owed[w] += len(b)
 	for _, m := range c.conn.Feed(w, b) {
+		c.owed[w] -= len(m.Bytes)
 		m.Bytes = bytes.Clone(m.Bytes)
 		c.messages[w] = append(c.messages[w], m)
 		if c.swallow[m.Exchange] && m.Role == Answer {
@@ -162,21 +173,28 @@ func (c *natsRespConn) feed(w Way, b []byte) (out [2][]byte, alive bool) {
 		out[w] = append(out[w], m.Bytes...)
 		switch fate {
 		case natsRespTwice:
-			again, swallow, err := c.relay.protocol.Repeat(m)
-			if err != nil {
-				panic(err)
-			}
-			for _, m := range c.conn.Feed(w, again) {
-				c.messages[w] = append(c.messages[w], m)
-				c.swallow[m.Exchange] = swallow
-				out[w] = append(out[w], m.Bytes...)
-			}
+			c.twice[w] = append(c.twice[w], m)
 		case natsRespRefuse:
 			r, err := c.relay.protocol.Refuse(m)
 			if err != nil {
-				panic(err)
+				c.failed = append(c.failed, err)
+				return out, false
 			}
 			c.refusal[m.Exchange] = r
+		}
+	}
+	// The decoder must see what the other side sees: a second delivery comes between messages, behind those that are decoded.
+	for c.owed[w] == 0 && len(c.twice[w]) > 0 {
+		again, swallow, err := c.relay.protocol.Repeat(c.twice[w][0])
+		if err != nil {
+			c.failed = append(c.failed, err)
+			return out, false
+		}
+		c.twice[w] = c.twice[w][1:]
+		for _, m := range c.conn.Feed(w, again) {
+			c.messages[w] = append(c.messages[w], m)
+			c.swallow[m.Exchange] = swallow
+			out[w] = append(out[w], m.Bytes...)
 		}
 	}
 	for to := range out {

@@ -185,7 +185,9 @@ func TestNATSTransparent(t *testing.T) {
 			for _, a := range asks {
 				assert.NotContains(t, a.Signature, "_INBOX", "what else comes on an inbox is no ask")
 				assert.NotContains(t, a.Signature, "$JS.ACK", "every acknowledgement finds its delivery")
-				assert.Equal(t, a.Signature[:3] == "PUB" && !a.Last && len(answers[a.Signature]) == 0, false, "%s is never answered", a.Signature)
+				if strings.HasPrefix(a.Signature, "PUB ") && !a.Last && !strings.Contains(a.Signature, ".CONSUMER.DELETE.") { // in the background
+					assert.NotEmpty(t, answers[a.Signature], a.Signature)
+				}
 			}
 			if chunk == 0 {
 				natsRespSame(t, NATS, r)
@@ -258,15 +260,19 @@ func TestNATSRepeatPublish(t *testing.T) {
 		require.Equal(t, uint64(2*i+1), ack.Sequence, "the answer to this one, to its first delivery")
 	}
 	var futures []jetstream.PubAckFuture
-	for range n {
-		f, err := js.PublishAsync("orders.created", nil)
+	for i := range n {
+		f, err := js.PublishAsync("orders.created", fmt.Append(nil, i))
 		require.NoError(t, err)
 		futures = append(futures, f)
 	}
+	stream, err := direct.Stream(t.Context(), "ORDERS")
+	require.NoError(t, err)
 	for i, f := range futures {
 		select {
 		case ack := <-f.Ok():
-			require.Equal(t, uint64(2*n+2*i+1), ack.Sequence)
+			m, err := stream.GetMsg(t.Context(), ack.Sequence)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(i), string(m.Data), "the answer to this one")
 		case err := <-f.Err():
 			require.NoError(t, err)
 		}
@@ -479,10 +485,10 @@ func FuzzNATS(f *testing.F) {
 }
 
 func BenchmarkNATS(b *testing.B) {
-	const n = 10_000
 	payload := strings.Repeat("x", 256)
-	natsRespBench(b, NATS, n, func(i int) (string, string) {
+	ack := `{"stream":"ORDERS","seq":17}`
+	natsRespBench(b, NATS, 10_000, func(i int) (string, string) {
 		return fmt.Sprintf("PUB orders.created _INBOX.abcdefghijklmnop.%d %d\r\n%s\r\n", i, len(payload), payload),
-			fmt.Sprintf("MSG _INBOX.abcdefghijklmnop.%d 1 28\r\n{\"stream\":\"ORDERS\",\"seq\":%04d}\r\n", i, i%10000)
+			fmt.Sprintf("MSG _INBOX.abcdefghijklmnop.%d 1 %d\r\n%s\r\n", i, len(ack), ack)
 	})
 }

@@ -236,6 +236,16 @@ func TestRESPRepeat(t *testing.T) {
 		n, err := respClient(t, addr, version).Get(t.Context(), "counter").Int()
 		require.NoError(t, err)
 		require.Equal(t, 100, n)
+		answers, err := c.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+			for i := range 2000 { // more than one read takes
+				p.Echo(t.Context(), fmt.Sprint(i))
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		for i, a := range answers {
+			require.Equal(t, fmt.Sprint(i), a.(*redis.StringCmd).Val())
+		}
 	}
 }
 

@@ -41,3 +41,11 @@ func (o *opacity) pass(b []byte) []Message {
 	}
 	return []Message{{Bytes: b}}
 }
+
+// gather appends a message, the first with room for those that are likely to follow it in as many bytes.
+func gather(out []Message, m Message, bytes int) []Message {
+	if out == nil {
+		out = make([]Message, 0, min(1+bytes/len(m.Bytes), 256))
+	}
+	return append(out, m)
+}
