@@ -193,6 +193,12 @@ func (w *way) Write(b []byte) (int, error) {
 // Close is called by Toxiproxy's link, once, after the last Write. An orderly end closes one half of the socket; when delivery
 // failed, the receiver is gone, which the other way is made to notice.
 func (w *way) Close() error {
+	switch w.ending {
+	case wire.Close:
+		w.conn.close()
+	case wire.Reset:
+		w.conn.abort()
+	}
 	// Once the connection is being shut, how its sockets end is decided there: an orderly end must not overtake a reset.
 	if s := w.socket(false); s != nil && w.conn.ctx.Err() == nil {
 		if w.failed {
@@ -203,12 +209,6 @@ func (w *way) Close() error {
 		}
 	}
 	close(w.gone)
-	switch w.ending {
-	case wire.Close:
-		w.conn.close()
-	case wire.Reset:
-		w.conn.abort()
-	}
 	if w.conn.writers.Add(-1) == 0 {
 		w.conn.close()
 		if w.conn.tap != nil {

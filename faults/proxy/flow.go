@@ -18,6 +18,10 @@ type item struct {
 	offered bool // its delivery has begun
 }
 
+// maxChunk bounds what the pump hands on at once: of a chunk that is larger than the buffer of its io.Copy, Toxiproxy's ChanReader
+// loses what is left over when the next chunk is there already.
+const maxChunk = 32 << 10
+
 // flow is what is in flight on a way. Only its pump uses it.
 type flow struct {
 	queue   []item    // read, not yet delivered; the Timestamp of each says when it was read
@@ -40,7 +44,21 @@ func (w *way) full(a *armed) bool {
 // over tells that the source has ended, and that its end may be passed on.
 func (w *way) over(a *armed, held bool) bool {
 	return !w.end.IsZero() && len(w.queue) == 0 && !held && time.Until(w.end.Add(a.delay[w.dir])) <= 0 &&
-		(w.conn.tap == nil || !w.conn.tap.Lingers(wire.Way(w.dir)))
+		w.muted() == nil && (w.conn.tap == nil || !w.conn.tap.Lingers(wire.Way(w.dir)))
+}
+
+// muted is closed when the caller on a connection that fell silent has left; before that, no end is passed to it. It is nil elsewhere.
+func (w *way) muted() <-chan struct{} {
+	if !w.conn.silent.Load() || w.dir != responses || w.end.IsZero() {
+		return nil
+	}
+	left := w.conn.ways[requests].ended
+	select {
+	case <-left:
+		return nil
+	default:
+		return left
+	}
 }
 
 // next is what is to be delivered next, and not before when. It is nil when there is nothing, or only the end.
@@ -60,6 +78,9 @@ func (w *way) next(a *armed, held bool) (next *stream.StreamChunk, at time.Time)
 		if at = next.Timestamp.Add(delay); time.Until(at) > 0 {
 			return next, at
 		}
+	}
+	if len(next.Data) > maxChunk {
+		next = &stream.StreamChunk{Data: next.Data[:maxChunk], Timestamp: next.Timestamp}
 	}
 	if a.rate > 0 {
 		if n := slice(a.rate); n < len(next.Data) {

@@ -98,6 +98,7 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 			w.discard()
 		case <-wake:
 		case <-gate:
+		case <-w.muted():
 		case <-w.woken():
 			w.enqueue(time.Now(), c.tap.Take(wire.Way(w.dir)))
 		case out <- next:

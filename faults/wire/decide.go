@@ -81,6 +81,7 @@ func (t *Tap) admit(x *exchange) {
 func (t *Tap) answer(w Way, m Message, off int) {
 	x := t.open[m.Exchange]
 	if x.of != nil { // the caller did not ask twice
+		t.reached(x, 0)
 		if m.Last {
 			t.finish(x)
 			t.repeated(x.of)
@@ -121,6 +122,7 @@ func (t *Tap) answer(w Way, m Message, off int) {
 func (t *Tap) answered(x *exchange, m Message) {
 	if !x.answering {
 		x.answering, x.answered = true, t.session.options.Now()
+		t.reached(x, x.answered)
 		if x.unit == history.NoUnit {
 			x.unit = t.session.unit(m.Bytes)
 		}
@@ -342,7 +344,7 @@ func (t *Tap) between(w Way) {
 func (t *Tap) deliverAgain(w Way, x *exchange) error {
 	y := &t.ways[w]
 	if !x.swallow {
-		y.emit(x.copy, 0, 0, mark{x: x})
+		y.emit(x.copy, 0, 0, mark{x: x, again: true})
 		return nil
 	}
 	if t.conn == nil {

@@ -19,6 +19,7 @@ type exchange struct {
 	asked, delivered, answered, returned time.Duration // the four instants; zero: not reached, but for asked
 	deliveries                           int
 	refused                              bool // an answer says that the request failed
+	reached                              bool // it is in deliveries
 	answering                            bool // an answer has arrived
 	answeredAll                          bool // the last one has
 	givenBack                            bool // it was delivered

@@ -63,7 +63,8 @@ func (c *httpConn) Feed(w Way, b []byte) []Message {
 	y := &c.ways[w]
 	clear(y.out)
 	y.out = y.out[:0]
-	if len(y.kept) > 0 {
+	ours := len(y.kept) > 0
+	if ours {
 		b = append(y.kept, b...)
 		y.kept = nil
 	}
@@ -76,7 +77,9 @@ func (c *httpConn) Feed(w Way, b []byte) []Message {
 			n = c.pass(w, b)
 		}
 		if n == 0 {
-			y.kept = append(y.kept, b...) // b is not ours
+			if y.kept = b; !ours {
+				y.kept = bytes.Clone(b)
+			}
 			break
 		}
 		b = b[n:]

@@ -67,6 +67,7 @@ type mark struct {
 	x      *exchange
 	end    int
 	answer bool
+	again  bool // an ask that is delivered once more, unanswered
 }
 
 type flight struct {
@@ -236,7 +237,7 @@ func (t *Tap) cut(w Way, decode func(Conn) []Message) {
 			t.overtake(w)
 		}
 	}
-	y.kept = y.buf[off:len(y.buf):len(y.buf)]
+	y.kept = y.buf[off:] // more of it is appended behind, which moves nothing that was given out
 	y.buf = nil
 }
 
@@ -328,20 +329,29 @@ func (t *Tap) delivered(m mark) {
 			t.settle(other)
 		}
 		t.returned(x, now)
-	case x.of != nil:
-		x.of.deliveries++
-		t.session.overtaken(t)
-		return
-	default:
+	case m.again:
 		x.deliveries++
-		if x.deliveries == 1 {
-			x.delivered = now
-		} else { // a repeat that is not answered
-			t.repeated(x)
-		}
+		t.repeated(x)
+		t.session.overtaken(t)
+	default:
+		t.reached(x, now)
 		t.session.overtaken(t)
 	}
 	t.settle(x)
+}
+
+// reached notes that an ask was delivered. An answer shows it too, and may be here before the carrier has said so.
+func (t *Tap) reached(x *exchange, now time.Duration) {
+	switch {
+	case x.reached:
+		return
+	case x.of != nil:
+		x.of.deliveries++
+	default:
+		x.deliveries++
+		x.delivered = now
+	}
+	x.reached = true
 }
 
 func (t *Tap) returned(x *exchange, now time.Duration) {
