@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"internal/rundir":      {},
 	"internal/undo":        {"internal/rundir"},
 	"internal/environment": {"history"},
-	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "scenarios", "internal/rundir", "internal/undo",
+	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
 	"internal/architecture": {},
 	"cmd/wreckon":           {"..."},
