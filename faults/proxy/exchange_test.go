@@ -125,6 +125,7 @@ func (r *rig) close(t testing.TB) []exchange {
 
 // counting is a server that answers a request with its body, and counts bodies.
 type counting struct {
+	url  string
 	mu   sync.Mutex
 	seen map[string]int
 }
@@ -148,6 +149,7 @@ func countingRig(t testing.TB) (*rig, *counting) {
 	c := &counting{seen: map[string]int{}}
 	s := httptest.NewServer(c)
 	t.Cleanup(s.Close)
+	c.url = s.URL
 	return understood(t, s.Listener.Addr().String()), c
 }
 
@@ -639,4 +641,55 @@ func TestTheSameExchangesAreTouched(t *testing.T) {
 		}
 		require.Equal(t, first, got, "round %d", round)
 	}
+}
+
+// Clients that vanish in mid-exchange while traps come and go: nothing hangs, nothing is left (TestMain looks for goroutines).
+func TestTrapsUnderAbortedTraffic(t *testing.T) {
+	r, _ := countingRig(t)
+	stop := make(chan struct{})
+	var arming sync.WaitGroup
+	arming.Go(func() {
+		rnd := rand.New(rand.NewPCG(1, 4))
+		for {
+			f := wire.Fate{Action: wire.Action(rnd.IntN(int(wire.Swap) + 1)), End: wire.End(rnd.IntN(4)), After: time.Millisecond}
+			a := r.session.Arm(wire.Trap{Every: 2, Unit: history.NoUnit, Point: wire.Point(rnd.IntN(2)), Do: func(h wire.Hit) wire.Fate {
+				if f.Action == wire.Hold {
+					go h.Release(wire.Fate{})
+				}
+				return f
+			}})
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Duration(rnd.IntN(2000)) * time.Microsecond):
+			}
+			a.Disarm()
+		}
+	})
+	var clients sync.WaitGroup
+	for seed := range uint64(4) {
+		rnd := rand.New(rand.NewPCG(seed, 5))
+		clients.Go(func() {
+			for range 250 {
+				c, err := net.Dial("tcp", r.listen)
+				if err != nil {
+					continue
+				}
+				assert.NoError(t, c.SetDeadline(time.Now().Add(20*time.Millisecond)))
+				const request = "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\no-1"
+				all := strings.Repeat(request, 3)
+				_, _ = io.WriteString(c, all[:1+rnd.IntN(len(all))])
+				_, _ = io.CopyN(io.Discard, c, rnd.Int64N(200))
+				if rnd.IntN(2) == 0 {
+					_ = c.(*net.TCPConn).SetLinger(0)
+				}
+				c.Close()
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	arming.Wait()
+	require.EqualValues(t, 1000, r.all.Stats()[0].Connections)
+	r.close(t)
 }

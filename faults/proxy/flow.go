@@ -44,7 +44,7 @@ func (w *way) full(a *armed) bool {
 // over tells that the source has ended, and that its end may be passed on.
 func (w *way) over(a *armed, held bool) bool {
 	return !w.end.IsZero() && len(w.queue) == 0 && !held && time.Until(w.end.Add(a.delay[w.dir])) <= 0 &&
-		w.muted() == nil && (w.conn.tap == nil || !w.conn.tap.Lingers(wire.Way(w.dir)))
+		w.muted() == nil && (w.conn.tap == nil || w.conn.silent.Load() || !w.conn.tap.Lingers(wire.Way(w.dir)))
 }
 
 // muted is closed when the caller on a connection that fell silent has left; before that, no end is passed to it. It is nil elsewhere.

@@ -55,11 +55,11 @@ func (t *Tap) ask(w Way, m Message, off int) *exchange {
 	for _, a := range *s.traps.Load() {
 		if a.pattern.matches(x.signature) {
 			x.ask.Bytes = m.Bytes
-			break
+			a.count(x)
 		}
 	}
 	for _, l := range t.ways[w].late {
-		l.ripe = true
+		l.ripe, l.x.overtaken = true, l.x.overtaken || !l.ripe
 	}
 	at := msg{Before, m.Bytes, off, off + len(m.Bytes), false}
 	f, by, g := t.fire(x, at)
@@ -162,6 +162,9 @@ func (t *Tap) apply(w Way, x *exchange, m msg, f Fate, by *Armed, g *Gate) {
 	y := &t.ways[w]
 	if f.Action != Pass {
 		x.fault = by.trap.Fault
+		if !slices.Contains(x.touched, by) {
+			x.touched = append(x.touched, by)
+		}
 	}
 	var err error
 	switch f.Action {
@@ -270,8 +273,10 @@ func (t *Tap) repeat(w Way, x *exchange, m msg, f Fate, by *Armed) (err error) {
 
 // repeated says that a repeat is done, one way or the other.
 func (t *Tap) repeated(x *exchange) {
-	x.repeats--
-	t.unlinger(x.way)
+	if x.repeats > 0 {
+		x.repeats--
+		t.unlinger(x.way)
+	}
 }
 
 func contain(err *error) {
@@ -321,7 +326,7 @@ func (t *Tap) overtake(w Way) {
 // sees as in what is delivered: nothing may be kept.
 func (t *Tap) between(w Way) {
 	y := &t.ways[w]
-	if y.more {
+	if y.more && !y.ended {
 		return
 	}
 	t.overtake(w)
@@ -343,6 +348,9 @@ func (t *Tap) between(w Way) {
 
 func (t *Tap) deliverAgain(w Way, x *exchange) error {
 	y := &t.ways[w]
+	if y.torn {
+		return errors.New("the caller left in the middle of another ask")
+	}
 	if !x.swallow {
 		y.emit(x.copy, 0, 0, mark{x: x, again: true})
 		return nil

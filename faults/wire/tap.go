@@ -47,6 +47,7 @@ type tapWay struct {
 	late    []*late     // asks to deliver behind another one
 	busy    int         // exchanges for which the end of this way is kept back
 	ended   bool
+	torn    bool // ended in the middle of a message: nothing can be said behind it
 	wake    chan struct{}
 }
 
@@ -115,7 +116,7 @@ func (t *Tap) End(w Way) []Piece {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	y := t.begin(w)
-	y.ended = true
+	y.ended, y.torn = true, len(y.kept) > 0 || y.more
 	if y.busy == 0 || len(y.kept) > 0 { // else the decoder will be fed a repeat
 		y.buf = y.kept
 		t.cut(w, func(c Conn) []Message { return c.End(w) })
@@ -156,6 +157,7 @@ func (t *Tap) Resolve(w Way, p Piece) []Piece {
 	y, g := t.begin(w), p.Gate
 	if !p.follows {
 		g.x.gate = nil
+		g.x.overtaken = g.x.overtaken || g.fate.overtaken
 		t.apply(w, g.x, msg{point: g.point, bytes: g.bytes, last: g.last}, g.fate, g.by, newGate())
 		return y.pieces
 	}
@@ -377,6 +379,13 @@ func (t *Tap) finish(x *exchange) {
 	}
 	delete(t.open, x.id)
 	t.unlate(x)
+	if x.again {
+		x.again, x.repeats = false, x.repeats+1
+	}
+	for x.repeats > 0 { // they will never be
+		t.repeated(x)
+	}
+	x.tell(t.session.edge)
 	if x.of == nil && t.session.options.Record != nil {
 		t.session.options.Record.Record(x.event(t.session.edge, t.session.protocol.Name))
 	}
