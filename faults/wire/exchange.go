@@ -37,6 +37,35 @@ type exchange struct {
 	swallow bool        // and answered, though nobody asked
 	repeats int         // still to be delivered, or to be answered
 	of      *exchange   // set on a repeat: the exchange it repeats
+
+	numbers   []number // for the traps that count for themselves
+	touched   []*Armed // what did something to it
+	overtaken bool     // another ask was delivered before it
+}
+
+// number is that of an exchange as a trap counts.
+type number struct {
+	by *Armed
+	n  uint64
+}
+
+// number is 0 if the trap did not count the exchange.
+func (x *exchange) number(by *Armed) uint64 {
+	for _, n := range x.numbers {
+		if n.by == by {
+			return n.n
+		}
+	}
+	return 0
+}
+
+// tell tells the traps that did something to the exchange how it ended.
+func (x *exchange) tell(edge string) {
+	for _, a := range x.touched {
+		if a.trap.Over != nil {
+			a.over(Outcome{Exchange{edge, x.signature, x.nth, x.unit, x.asked}, x.deliveries, x.answering, x.givenBack, x.refused, x.overtaken})
+		}
+	}
 }
 
 func (x *exchange) over() bool {

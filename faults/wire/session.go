@@ -16,6 +16,7 @@ const maxSignatures = 1 << 13
 type Options struct {
 	Record interface{ Record(history.Event) uint64 } // takes an event for each exchange that is over; nil: nobody
 	Unit   func(message []byte) history.Unit         // finds the unit whose id a message carries; must not keep the message; nil: none does
+	Prefix string                                    // what the ids of units begin with, for people
 	Now    func() time.Duration                      // the run's clock; nil: since the session was made
 }
 
@@ -123,7 +124,7 @@ func (s *Session) overtaken(by *Tap) {
 	defer s.mu.Unlock()
 	s.swaps = slices.DeleteFunc(s.swaps, func(w swap) bool {
 		if w.tap != by {
-			w.gate.release(Fate{})
+			w.gate.release(Fate{overtaken: true})
 		}
 		return w.gate.open()
 	})

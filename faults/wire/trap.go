@@ -59,6 +59,8 @@ type Fate struct {
 	End         End           // of Drop; zero: Close
 	After       time.Duration // of Delay, Repeat and Swap
 	AnswerFirst bool          // of Repeat
+
+	overtaken bool // that is why it passes
 }
 
 // Exchange is what is known of an exchange at a point.
@@ -94,11 +96,25 @@ type Trap struct {
 	Nth       uint64       // this one of its signature on the edge, counted since the session began, whenever the trap was armed; 0: any
 	Every     uint64       // each whose number it divides; 0: any
 	Unit      history.Unit // of this unit only; NoUnit: any
+	Since     bool         // Nth and Every count from when the trap was armed, all that Signature and Unit match by their asks, in the order asked
 	Point     Point
 	Fault     string // id of the fault this is for: events carry it
 	// Do decides. It runs while the connection waits, and must return at once; a panic counts as Pass. Where several traps meet at
 	// one point of an exchange, the first that does not say Pass decides.
 	Do func(Hit) Fate
+	// Over is told when an exchange that Do did something to is over. It runs while the connection waits, and must return at once.
+	// nil: nobody is told.
+	Over func(Outcome)
+}
+
+// Outcome is what became of an exchange.
+type Outcome struct {
+	Exchange
+	Deliveries int  // of its ask
+	Answered   bool // an answer has arrived
+	Returned   bool // and was delivered, whole
+	Refused    bool // the answer, or what was given in place of it, says that the request failed
+	Overtaken  bool // of a Swap: another ask was delivered before it
 }
 
 // Armed is a trap in force.
@@ -106,6 +122,7 @@ type Armed struct {
 	session *Session
 	trap    Trap
 	pattern pattern
+	seen    atomic.Uint64 // asks that it matches, if it counts them
 	hits    atomic.Int64
 	err     atomic.Pointer[error]
 }
@@ -129,10 +146,22 @@ func (a *Armed) fail(x *exchange, err error) {
 	a.err.CompareAndSwap(nil, &err)
 }
 
+// count numbers an ask that the trap's signature matches.
+func (a *Armed) count(x *exchange) {
+	if t := &a.trap; t.Since && (t.Unit == history.NoUnit || t.Unit == x.unit) {
+		x.numbers = append(x.numbers, number{a, a.seen.Add(1)})
+	}
+}
+
 func (a *Armed) meets(x *exchange) bool {
-	t := &a.trap
-	return (t.Nth == 0 || t.Nth == x.nth) &&
-		(t.Every == 0 || x.nth != 0 && x.nth%t.Every == 0) &&
+	t, n := &a.trap, x.nth
+	if t.Since {
+		if n = x.number(a); n == 0 {
+			return false // it was asked before
+		}
+	}
+	return (t.Nth == 0 || t.Nth == n) &&
+		(t.Every == 0 || n != 0 && n%t.Every == 0) &&
 		(t.Unit == history.NoUnit || t.Unit == x.unit) &&
 		a.pattern.matches(x.signature)
 }
@@ -146,6 +175,16 @@ func (a *Armed) decide(h Hit) (f Fate) {
 		}
 	}()
 	return a.trap.Do(h)
+}
+
+func (a *Armed) over(o Outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			err := fmt.Errorf("tell of %s #%d: panic: %v", o.Signature, o.Nth, r)
+			a.err.CompareAndSwap(nil, &err)
+		}
+	}()
+	a.trap.Over(o)
 }
 
 // Gate keeps a message back until its fate is decided.
