@@ -158,7 +158,6 @@ func (t *Tap) Resolve(w Way, p Piece) []Piece {
 	if !p.follows {
 		g.x.gate = nil
 		g.x.overtaken = g.x.overtaken || g.fate.overtaken
-		g.x.overtaken = g.x.overtaken || g.fate.overtaken
 		t.apply(w, g.x, msg{point: g.point, bytes: g.bytes, last: g.last}, g.fate, g.by, newGate())
 		return y.pieces
 	}
@@ -386,7 +385,6 @@ func (t *Tap) finish(x *exchange) {
 	for x.repeats > 0 { // they will never be
 		t.repeated(x)
 	}
-	x.tell(t.session.edge)
 	x.tell(t.session.edge)
 	if x.of == nil && t.session.options.Record != nil {
 		t.session.options.Record.Record(x.event(t.session.edge, t.session.protocol.Name))
