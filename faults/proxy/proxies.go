@@ -14,6 +14,7 @@ import (
 
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/faults/wire"
+	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -28,7 +29,10 @@ type Proxies struct {
 	closed bool
 }
 
-var _ faults.Links = (*Proxies)(nil)
+var (
+	_ faults.Links     = (*Proxies)(nil)
+	_ faults.Exchanges = (*Proxies)(nil)
+)
 
 // New makes an empty set of proxies. Close it.
 func New() *Proxies {
@@ -101,6 +105,22 @@ func (p *Proxies) Session(edge targets.Edge) *wire.Session {
 		return l.session
 	}
 	return nil
+}
+
+// Arm puts a trap on the exchanges of an edge, for what is asked from now on.
+func (p *Proxies) Arm(edge targets.Edge, t wire.Trap) (*wire.Armed, error) {
+	if s := p.Session(edge); s != nil {
+		return s.Arm(t), nil
+	}
+	return nil, fmt.Errorf("arm %s: its messages are not understood, or it has no proxy", edge.Name())
+}
+
+// UnitID is how a person writes a unit.
+func (p *Proxies) UnitID(u history.Unit) string {
+	if p.wire == nil {
+		return history.UnitID("", u)
+	}
+	return history.UnitID(p.wire.Prefix, u)
 }
 
 // Stats is what went over one edge. Probes are not counted.

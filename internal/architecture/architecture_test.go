@@ -26,8 +26,8 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads"},
-	"faults":               {"history", "targets"},
-	"faults/proxy":         {"faults", "faults/wire", "targets"},
+	"faults":               {"history", "targets", "faults/wire"},
+	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
 	"scenarios":            {"faults", "targets", "workloads", "history"},
 	"checkers":             {"history"},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
 	"internal/architecture": {},
+	"internal/servers":      {},
 	"cmd/wreckon":           {"..."},
 }
 
