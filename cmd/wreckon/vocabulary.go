@@ -48,7 +48,7 @@ func specOf(p scenarios.Plan, failed, aborted string) checkers.Spec {
 	s := checkers.Spec{
 		Guarantees: p.Guarantees, Require: p.Require, Thresholds: p.Thresholds, Late: p.Workload.Late, Failed: failed, Aborted: aborted,
 	}
-	for _, f := range p.Faults {
+	for _, f := range faults.All(p.Faults) {
 		s.Planned = append(s.Planned, checkers.PlannedFault{ID: f.ID, Kind: f.Kind, Target: f.Target()})
 	}
 	return s
