@@ -66,13 +66,9 @@ func (c *conn) dial() {
 			return
 		}
 	}
-	if waited {
-		select {
-		case <-c.givenUp():
-			c.close()
-			return
-		default:
-		}
+	if c.probe != nil && !waits(c.client, false) || waited && !waits(c.client, c.link.edge.Protocol == targets.TCP) {
+		c.close()
+		return
 	}
 	d := net.Dialer{Timeout: dialTimeout}
 	up, err := d.DialContext(c.ctx, "tcp", c.link.upstream)
@@ -93,8 +89,9 @@ func (c *conn) dial() {
 	close(c.dialled)
 }
 
-// givenUp is closed when the client left. A connection that was opened in a cut and given up in it never happened: across a real
-// cut its handshake would not have completed. HTTP and NATS clients that close their half have left; others may be waiting.
+// givenUp is closed when the client was seen to leave. A connection that was opened in a cut and given up in it never happened: across
+// a real cut its handshake would not have completed. Clients that close their half have left in all protocols that are known; in
+// others they may be waiting.
 func (c *conn) givenUp() <-chan struct{} {
 	if c.link.edge.Protocol == targets.TCP {
 		return nil

@@ -58,13 +58,13 @@ type exchange struct {
 	Fault      string `json:"fault"`
 }
 
-func (l *ledger) exchanges(t testing.TB) (all []exchange) {
+func (l *ledger) exchanges(t testing.TB, edge targets.Edge) (all []exchange) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.events {
 		require.Equal(t, history.KindExchange, e.Kind)
-		require.Equal(t, web.Name(), e.Component)
+		require.Equal(t, edge.Name(), e.Component)
 		x := exchange{Op: e.Op, Nth: e.Token, Unit: e.Unit}
 		require.NoError(t, json.Unmarshal([]byte(e.Value), &x))
 		all = append(all, x)
@@ -73,8 +73,9 @@ func (l *ledger) exchanges(t testing.TB) (all []exchange) {
 	return all
 }
 
-// rig is a web server behind a proxy that understands it.
+// rig is a server behind a proxy that understands it.
 type rig struct {
+	edge    targets.Edge
 	listen  string
 	session *wire.Session
 	ledger  ledger
@@ -84,16 +85,23 @@ type rig struct {
 
 func understood(t testing.TB, upstream string) *rig {
 	t.Helper()
-	r := &rig{}
-	r.all = proxy.NewWith(wire.Options{Record: &r.ledger, Unit: unitOf})
-	t.Cleanup(func() { require.NoError(t, r.all.Close()) })
-	listen, err := r.all.Add(web, upstream)
-	require.NoError(t, err)
-	r.listen, r.session = listen, r.all.Session(web)
-	require.NotNil(t, r.session)
+	r := understoodAs(t, web, upstream)
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
 	r.client = &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return r
+}
+
+// understoodAs is understood without a client.
+func understoodAs(t testing.TB, edge targets.Edge, upstream string) *rig {
+	t.Helper()
+	r := &rig{edge: edge}
+	r.all = proxy.NewWith(wire.Options{Record: &r.ledger, Unit: unitOf})
+	t.Cleanup(func() { require.NoError(t, r.all.Close()) })
+	listen, err := r.all.Add(edge, upstream)
+	require.NoError(t, err)
+	r.listen, r.session = listen, r.all.Session(edge)
+	require.NotNil(t, r.session)
 	return r
 }
 
@@ -117,10 +125,12 @@ func unitOf(b []byte) history.Unit {
 
 func (r *rig) close(t testing.TB) []exchange {
 	t.Helper()
-	r.client.CloseIdleConnections()
+	if r.client != nil {
+		r.client.CloseIdleConnections()
+	}
 	eventually(t, func() bool { return r.all.Stats()[0].Open == 0 }, "the connections end, when their repeats are over")
 	require.NoError(t, r.all.Close())
-	return r.ledger.exchanges(t)
+	return r.ledger.exchanges(t, r.edge)
 }
 
 // counting is a server that answers a request with its body, and counts bodies.

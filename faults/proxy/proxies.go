@@ -94,6 +94,9 @@ func (p *Proxies) Link(edge targets.Edge) (faults.Link, error) {
 	if !ok {
 		return nil, fmt.Errorf("link %s: no proxy on this edge", edge.Name())
 	}
+	if questionOf(edge.Protocol).padded {
+		return padded{&handle{l}}, nil
+	}
 	return &handle{l}, nil
 }
 

@@ -3,53 +3,20 @@ package wire
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/internal/servers"
 )
 
-// startRabbitMQ starts a broker of the test's own and gives its port.
-func startRabbitMQ(t testing.TB) int {
-	found, _ := filepath.Glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server")
-	epmd, err := exec.LookPath("epmd")
-	if len(found) == 0 || err != nil {
-		missing(t, "rabbitmq-server")
-	}
-	who := accountOf(t, "rabbitmq")
-	dir := who.home(t)
-	port, names := freePort(t), freePort(t)
-	// Erlang's name server is started here, and not by the broker, who would leave it behind.
-	started(t, who.command(dir, epmd, "-address", "127.0.0.1", "-port", fmt.Sprint(names)), syscall.SIGTERM)
-	config := filepath.Join(dir, "rabbitmq.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "listeners.tcp.default = 127.0.0.1:%d\nlog.console = true\nlog.console.level = warning\n", port), 0o644))
-	c := who.command(dir, found[len(found)-1])
-	c.Env = append(os.Environ(), "HOME="+dir, fmt.Sprintf("ERL_EPMD_PORT=%d", names), "ERL_EPMD_ADDRESS=127.0.0.1",
-		fmt.Sprintf("RABBITMQ_NODENAME=wreckon-%d@localhost", port), fmt.Sprintf("RABBITMQ_DIST_PORT=%d", freePort(t)),
-		"RABBITMQ_BASE="+dir, "RABBITMQ_MNESIA_BASE="+dir+"/mnesia", "RABBITMQ_LOG_BASE="+dir+"/log", "RABBITMQ_PID_FILE="+dir+"/pid",
-		"RABBITMQ_GENERATED_CONFIG_DIR="+dir+"/generated", "RABBITMQ_SCHEMA_DIR="+dir+"/schema", "RABBITMQ_CONFIG_FILE="+config,
-		"RABBITMQ_ENABLED_PLUGINS_FILE="+dir+"/plugins", "RABBITMQ_CONF_ENV_FILE=/dev/null", "RABBITMQ_ADVANCED_CONFIG_FILE="+dir+"/none")
-	started(t, c, syscall.SIGTERM)
-	within(t, 60*time.Second, "rabbitmq answers", func() bool {
-		c, err := amqp091.Dial(amqpURL(port))
-		if err != nil {
-			return false
-		}
-		return c.Close() == nil
-	})
-	return port
-}
-
-func amqpURL(port int) string { return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", port) }
+func amqpURL(port int) string { return servers.AMQPURL(fmt.Sprintf("127.0.0.1:%d", port)) }
 
 func amqpDial(t testing.TB, port int) *amqp091.Connection {
 	c, err := amqp091.Dial(amqpURL(port))
@@ -66,8 +33,8 @@ func amqpOpen(t testing.TB, c *amqp091.Connection) *amqp091.Channel {
 
 // A real client and a real broker, with the decoder between them.
 func TestRabbitMQServer(t *testing.T) {
-	port := startRabbitMQ(t)
-	upstream := fmt.Sprintf("127.0.0.1:%d", port)
+	upstream := servers.RabbitMQ(t)
+	port := portOf(t, upstream)
 	for cut, pieces := range chunkings() {
 		t.Run("as direct, "+cut, func(t *testing.T) {
 			r := newRelay(t, AMQP, upstream, pieces)

@@ -6,12 +6,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
-	"os/user"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -362,75 +358,12 @@ func fuzzed(t *testing.T, p Protocol, seed uint64, up, down []byte) {
 	}
 }
 
-// missing ends a test for which a server is not installed: with an error where it is required.
-func missing(t testing.TB, what string) {
-	message := what + " is needed: install Debian's package"
-	if os.Getenv("WRECKON_REQUIRE_SERVERS") == "1" {
-		require.FailNow(t, message)
-	}
-	t.Skip(message)
-}
-
-// account is who a server is run as: not root, which they refuse.
-type account struct {
-	credential *syscall.Credential
-	uid, gid   int
-}
-
-func accountOf(t testing.TB, name string) account {
-	if os.Getuid() != 0 {
-		return account{uid: os.Getuid(), gid: os.Getgid()}
-	}
-	u, err := user.Lookup(name)
+func portOf(t testing.TB, addr string) int {
+	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
-	uid, err := strconv.Atoi(u.Uid)
+	n, err := strconv.Atoi(port)
 	require.NoError(t, err)
-	gid, err := strconv.Atoi(u.Gid)
-	require.NoError(t, err)
-	return account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, uid, gid}
-}
-
-// home makes a directory of the account that goes away with the test.
-func (a account) home(t testing.TB) string {
-	dir, err := os.MkdirTemp("", "wreckon-server-") // t.TempDir's parents are closed to other accounts
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chown(dir, a.uid, a.gid))
-	return dir
-}
-
-func (a account) command(dir, name string, args ...string) *exec.Cmd {
-	c := exec.Command(name, args...)
-	c.Dir = dir
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
-	return c
-}
-
-// started runs a server until the end of the test, and shows what it said if it must be killed.
-func started(t testing.TB, c *exec.Cmd, stop syscall.Signal) {
-	var output bytes.Buffer
-	c.Stdout, c.Stderr = &output, &output
-	require.NoError(t, c.Start())
-	ended := make(chan struct{})
-	go func() { _ = c.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = syscall.Kill(c.Process.Pid, stop)
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-			<-ended
-			t.Errorf("%s had to be killed:\n%s", c.Path, output.Bytes())
-		}
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // what is left of its group
-	})
-}
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return n
 }
 
 // within waits for a condition.

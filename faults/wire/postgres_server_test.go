@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,41 +14,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/internal/servers"
 )
 
-const pgPassword = "not a secret"
-
-// startPostgres starts a server of the test's own and gives its port.
-func startPostgres(t testing.TB) int {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		missing(t, "postgresql")
-	}
-	bin := filepath.Dir(found[len(found)-1])
-	who := accountOf(t, "postgres")
-	dir := who.home(t)
-	secret := filepath.Join(dir, "password")
-	require.NoError(t, os.WriteFile(secret, []byte(pgPassword), 0o600))
-	require.NoError(t, os.Chown(secret, who.uid, who.gid))
-	data := filepath.Join(dir, "data")
-	out, err := who.command(dir, bin+"/initdb", "-D", data, "-U", "wreckon", "-A", "scram-sha-256", "--pwfile", secret, "--no-sync", "-E", "UTF8",
-		"--locale", "C").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	port := freePort(t)
-	started(t, who.command(dir, bin+"/postgres", "-D", data, "-p", fmt.Sprint(port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "wal_level=logical"), syscall.SIGINT)
-	within(t, 30*time.Second, "postgres answers", func() bool {
-		c, err := pgx.Connect(context.Background(), pgURL(port, ""))
-		if err != nil {
-			return false
-		}
-		return c.Close(context.Background()) == nil
-	})
-	return port
-}
-
 func pgURL(port int, more string) string {
-	return fmt.Sprintf("postgres://wreckon:%s@127.0.0.1:%d/postgres?connect_timeout=10%s", strings.ReplaceAll(pgPassword, " ", "%20"), port, more)
+	return servers.PostgresURL(fmt.Sprintf("127.0.0.1:%d", port)) + more
 }
 
 func pgDial(t testing.TB, port int, mode pgx.QueryExecMode) *pgx.Conn {
@@ -74,8 +42,8 @@ var pgModes = map[string]pgx.QueryExecMode{
 
 // Real clients and a real server, with the decoder between them.
 func TestPostgresServer(t *testing.T) {
-	port := startPostgres(t)
-	upstream := fmt.Sprintf("127.0.0.1:%d", port)
+	upstream := servers.Postgres(t)
+	port := portOf(t, upstream)
 	for cut, pieces := range chunkings() {
 		for name, mode := range pgModes {
 			if cut == "byte by byte" && name != "prepared" && name != "simple" {

@@ -1,13 +1,10 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,51 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-// respServer runs a Redis of its own, on a free port.
-func respServer(t testing.TB) (addr string) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		const why = "redis-server is not installed (Debian: apt-get install redis-server); this test runs against it"
-		if os.Getenv("WRECKON_REQUIRE_SERVERS") == "1" {
-			require.Fail(t, why)
-		}
-		t.Skip(why)
-	}
-	for attempt := 0; ; attempt++ { // the port that was free may be taken by the time the server listens
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		addr = l.Addr().String()
-		_, port, _ := net.SplitHostPort(addr)
-		require.NoError(t, l.Close())
-		var log bytes.Buffer
-		cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--daemonize", "no")
-		cmd.Stdout, cmd.Stderr = &log, &log
-		require.NoError(t, cmd.Start())
-		exited := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(exited) }()
-		t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
-		client := redis.NewClient(&redis.Options{Addr: addr, DisableIdentity: true})
-		ready := false
-		for deadline := time.Now().Add(15 * time.Second); !ready; time.Sleep(2 * time.Millisecond) {
-			select {
-			case <-exited:
-			default:
-				require.True(t, time.Now().Before(deadline), "redis-server is not ready")
-				ready = client.Ping(context.Background()).Err() == nil
-				continue
-			}
-			break
-		}
-		client.Close()
-		if ready {
-			return addr
-		}
-		<-exited
-		require.Less(t, attempt, 5, "redis-server does not start: %s", &log)
-	}
-}
+	"github.com/wreckon/wreckon/internal/servers"
+)
 
 func respClient(t testing.TB, addr string, version int) *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: version, MaxRetries: -1, ContextTimeoutEnabled: true})
@@ -157,7 +112,7 @@ func respConversation(t *testing.T, addr string, version, size int) {
 }
 
 func TestRESPTransparent(t *testing.T) {
-	addr := respServer(t)
+	addr := servers.Redis(t)
 	for _, version := range []int{2, 3} {
 		for _, chunk := range []int{0, 1, 300} {
 			t.Run(fmt.Sprintf("version %d, chunk %d", version, chunk), func(t *testing.T) {
@@ -205,7 +160,7 @@ func TestRESPTransparent(t *testing.T) {
 
 // No answer goes to another's request, whatever is pipelined and whatever is delivered twice.
 func TestRESPRepeat(t *testing.T) {
-	addr := respServer(t)
+	addr := servers.Redis(t)
 	for _, version := range []int{2, 3} {
 		r := newNATSRespRelay(t, RESP, addr, 0, func(m Message) natsRespFate {
 			if m.Role == Ask && (m.Signature == "INCR counter" || m.Signature == "ECHO" && m.Exchange%3 == 0) {
@@ -250,7 +205,7 @@ func TestRESPRepeat(t *testing.T) {
 }
 
 func TestRESPUnknownOutcome(t *testing.T) {
-	addr := respServer(t)
+	addr := servers.Redis(t)
 	for _, version := range []int{2, 3} {
 		var failed []error
 		for _, c := range []struct {
@@ -284,7 +239,7 @@ func TestRESPUnknownOutcome(t *testing.T) {
 }
 
 func TestRESPRefuse(t *testing.T) {
-	addr := respServer(t)
+	addr := servers.Redis(t)
 	r := newNATSRespRelay(t, RESP, addr, 0, natsOnce(natsRespRefuse, natsIs("INCR counter")))
 	c := respClient(t, r.addr(), 3)
 	var refused redis.Error
@@ -297,7 +252,7 @@ func TestRESPRefuse(t *testing.T) {
 
 // What no client library does, against the real server: raw lines in, and the roles that come of them.
 func TestRESPRaw(t *testing.T) {
-	addr := respServer(t)
+	addr := servers.Redis(t)
 	for name, c := range map[string]struct {
 		up   []string
 		last []string // the roles of what the server says
