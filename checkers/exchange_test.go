@@ -129,6 +129,24 @@ end`, Spec{Planned: planned})
 	assert.Equal(t, Inconclusive, r.Verdict)
 }
 
+func TestInjectorThatFailed(t *testing.T) {
+	text := `
+1.0 fault f1 duplicate "a -> b" begin
+1.1 fault f1 duplicate "a -> b" failed "{\"detail\":\"its second delivery did not come about\"}"
+%s
+happy o-1 c1
+settled
+heads
+end`
+	r := run(t, fmt.Sprintf(text, `exchange "a -> b" PUB o-1 fault=f1 deliveries=1`), Spec{})
+	assert.Equal(t, Masked, r.Faults[0].Verdict, "it was reached, and there was nothing to see")
+	for _, exchange := range []string{"", `exchange "a -> b" PUB o-1 fault=f1 deliveries=2`} {
+		r = run(t, fmt.Sprintf(text, exchange), Spec{})
+		assert.Equal(t, Misfired, r.Faults[0].Verdict)
+		assert.Contains(t, r.Faults[0].Reason, "its second delivery did not come about")
+	}
+}
+
 func TestFaultWithoutItsExchange(t *testing.T) {
 	fault := `
 1.0 fault f1 drop-response "a -> b" begin

@@ -300,20 +300,26 @@ func (c *Case) tellBites(s *span, r *FaultResult) {
 
 // judgeAct judges a fault that acts on messages by the exchanges that it touched: one that shows what was meant confirms it.
 func (c *Case) judgeAct(s *span, r *FaultResult) (FaultVerdict, string) {
+	verdict, reason := c.judgeBites(s)
 	switch {
+	case s.failed != none && verdict == Masked: // its injector found nothing either
+		return verdict, reason
 	case s.failed != none:
 		return Misfired, s.because("it could not be armed, or not do what it was to do")
 	case len(s.bites) > 0:
+		return verdict, reason
 	case r.Hits == 0 && s.confirmed == none:
 		return NotReached, "no message that it waited for came by"
 	case c.exchanges > 0:
 		return Misfired, s.because("no exchange of the history shows what it did")
 	case s.confirmed == none:
 		return Misfired, s.because("nothing ever showed what it did")
-	default:
-		return Confirmed, "" // a history without exchanges: the injector's word is all there is
 	}
-	verdict, reason := FaultVerdict(""), ""
+	return Confirmed, "" // a history without exchanges: the injector's word is all there is
+}
+
+// judgeBites asks the exchanges that a fault touched until one shows what was meant.
+func (c *Case) judgeBites(s *span) (verdict FaultVerdict, reason string) {
 	for _, n := range s.bites {
 		switch v, why := acts[s.kind].shows(c, &c.bites[n]); {
 		case v == Confirmed:
