@@ -307,6 +307,32 @@ func TestEachNth(t *testing.T) {
 	}
 }
 
+// The same plan touches the same exchanges of one client, every time. Where two faults want one exchange, the first in the plan has it,
+// and the other counts it all the same.
+func TestTheSamePlanTouchesTheSame(t *testing.T) {
+	for range 50 {
+		b := newBench(t)
+		lost, twice := onPost("f1", "drop-request", 3), onPost("f2", "duplicate", 0)
+		twice.When.Every = 3
+		lost.Then = []faults.Spec{onPost("f3", "error-after", 4)}
+		wait := b.start(t, []faults.Spec{lost, twice}, nil)
+		for i := range 10 {
+			_, _ = b.post(ctx(t), fmt.Sprintf("o-%d", i+1))
+		}
+		require.Equal(t, []error{nil, nil}, wait())
+		b.client.CloseIdleConnections()
+		require.NoError(t, b.all.Close())
+		var touched []string
+		for _, e := range b.log.events {
+			_, by, ok := strings.Cut(e.Value, `"fault":"`)
+			if e.Kind == history.KindExchange && ok {
+				touched = append(touched, fmt.Sprintf("#%d %s", e.Token, by[:2]))
+			}
+		}
+		require.Equal(t, []string{"#3 f1", "#6 f2", "#7 f3", "#9 f2"}, touched)
+	}
+}
+
 func TestOfOneUnit(t *testing.T) {
 	b := newBench(t)
 	spec := onPost("f1", "error-after", 2)

@@ -103,9 +103,12 @@ func timed(s Spec, _ targets.Topology) error {
 }
 
 func unplaced(s Spec) error {
-	for name, given := range map[string]bool{"frame": s.Frame != "", "end": s.End != "", "again": s.Again != "", "then": len(s.Then) > 0} {
-		if given {
-			return fmt.Errorf("%s takes no %s where it is placed by time", s.Kind, name)
+	for _, p := range []struct {
+		name  string
+		given bool
+	}{{"frame", s.Frame != ""}, {"end", s.End != ""}, {"again", s.Again != ""}, {"then", len(s.Then) > 0}} {
+		if p.given {
+			return fmt.Errorf("%s takes no %s where it is placed by time", s.Kind, p.name)
 		}
 	}
 	return nil

@@ -36,11 +36,11 @@ type trigger struct {
 	closed  bool
 	decided bool // fate is
 	fate    wire.Fate
-	delay   time.Duration // that a hit is held, once decided
-	held    map[uint64]wire.Hit
-	timers  map[uint64]*time.Timer
+	delay   time.Duration          // that a hit is held, once decided
+	held    map[uint64]wire.Hit    // by the number of the hit
+	timers  map[uint64]*time.Timer // that let them go
 	hits    uint64
-	bytes   int64
+	bytes   int64 // of the messages at the point
 	first   wire.Hit
 	over    chan wire.Outcome // of the first
 }
@@ -141,6 +141,7 @@ func (t *trigger) later(n uint64, h wire.Hit) {
 		defer t.mu.Unlock()
 		if !t.closed {
 			delete(t.held, n)
+			delete(t.timers, n)
 			h.Release(t.fate)
 		}
 	})
