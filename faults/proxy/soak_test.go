@@ -37,7 +37,7 @@ func soaking(t *testing.T) time.Duration {
 	return d
 }
 
-// nobody records nothing but the number of exchanges.
+// nobody keeps no exchange, but counts them.
 type nobody struct{ n atomic.Int64 }
 
 func (n *nobody) Record(history.Event) uint64 { return uint64(n.n.Add(1)) }

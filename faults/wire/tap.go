@@ -42,6 +42,7 @@ type tapWay struct {
 
 	offered, written int64
 	flights          []flight // instants that come when so many bytes are written
+	spare            []mark   // memory of marks that are in flights by now
 
 	waiting []*exchange // asks to deliver once more as soon as it is sound
 	late    []*late     // asks to deliver behind another one
@@ -173,13 +174,17 @@ func (t *Tap) Resolve(w Way, p Piece) []Piece {
 	return y.pieces
 }
 
-// Offer says that the delivery of a piece begins: no piece before it is still to be delivered.
+// Offer says, once, that the delivery of a piece begins: no piece before it is still to be delivered.
 func (t *Tap) Offer(w Way, p Piece) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	y := &t.ways[w]
 	for _, m := range p.marks {
 		y.flights = append(y.flights, flight{y.offered + int64(m.end), m})
+	}
+	if cap(p.marks) > cap(y.spare) {
+		clear(p.marks)
+		y.spare = p.marks[:0]
 	}
 	y.offered += int64(len(p.Bytes))
 	t.land(y)
@@ -302,6 +307,9 @@ func (y *tapWay) emit(b []byte, start, end int, m mark) {
 	if m.x != nil {
 		p := &y.pieces[n-1]
 		m.end = len(p.Bytes)
+		if p.marks == nil {
+			p.marks, y.spare = y.spare, nil
+		}
 		p.marks = append(p.marks, m)
 	}
 }
@@ -315,10 +323,13 @@ func (y *tapWay) signal() {
 
 // land brings the instants that the bytes written have reached.
 func (t *Tap) land(y *tapWay) {
-	for len(y.flights) > 0 && y.flights[0].at <= y.written {
-		f := y.flights[0]
-		y.flights = append(y.flights[:0], y.flights[1:]...)
-		t.delivered(f.mark)
+	n := 0
+	for n < len(y.flights) && y.flights[n].at <= y.written {
+		t.delivered(y.flights[n].mark)
+		n++
+	}
+	if n > 0 {
+		y.flights = slices.Delete(y.flights, 0, n)
 	}
 }
 
