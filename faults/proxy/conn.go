@@ -131,7 +131,7 @@ type way struct {
 	cut    chan struct{} // closed before it, when the source ended other than by an orderly close
 	gone   chan struct{} // closed when nothing can be delivered any more
 	failed bool          // of the writing goroutine: delivery failed
-	ending wire.End      // of the pump, before it ends: how the connection ends once all is written
+	ending atomic.Int32  // a wire.End, set by the pump before it ends: how the connection ends once all is written
 
 	flow // of the pump
 }
@@ -190,7 +190,7 @@ func (w *way) Write(b []byte) (int, error) {
 // Close is called by Toxiproxy's link, once, after the last Write. An orderly end closes one half of the socket; when delivery
 // failed, the receiver is gone, which the other way is made to notice.
 func (w *way) Close() error {
-	switch w.ending {
+	switch wire.End(w.ending.Load()) {
 	case wire.Close:
 		w.conn.close()
 	case wire.Reset:

@@ -75,7 +75,7 @@ func (w *way) settle() (gate <-chan struct{}) {
 			w.conn.silent.Store(true)
 			w.discard()
 		case p.Then != 0:
-			w.ending = p.Then
+			w.ending.Store(int32(p.Then))
 			return nil
 		case !head.offered:
 			head.offered = true

@@ -61,7 +61,7 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 			c.close()
 		}
 		gate := w.settle()
-		if w.ending != 0 {
+		if w.ending.Load() != 0 {
 			w.discard()
 			return false
 		}
