@@ -6,6 +6,7 @@ BIN     := bin/wreckon
 VERSION := $(shell git describe --tags --always --dirty=+ 2>/dev/null)
 SEEDS   ?= 50
 RUNS    ?= 20
+SOAK    ?= 10m
 
 .PHONY: build run run-defect test race prove bench fuzz soak clean
 .DEFAULT_GOAL := build
@@ -37,6 +38,9 @@ fuzz: ## every decoder, a minute each
 	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \
 	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$t); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s ./$$(dirname $$t) || exit 1; done; done
+
+soak: ## shapes and traps come and go under aborted connections: make soak SOAK=20s for less
+	SOAK=$(SOAK) $(GO) test -run '^TestSoak$$' -count 1 -v -timeout 24h ./faults/proxy
 
 clean:
 	rm -rf bin runs

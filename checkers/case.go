@@ -30,6 +30,7 @@ type Case struct {
 	phantom []uint32 // applied effects of no unit
 	chains  []chain
 	faults  []span
+	bites   []bite   // exchanges that a fault touched, in order
 	exits   []uint32 // processes that went without being asked to
 
 	phases        bool // the history tells of phases at all
@@ -44,6 +45,7 @@ type Case struct {
 	audits        int // delivered, repeats not counted
 	applied       int
 	deduplicated  int
+	exchanges     int
 	redeliveries  uint64
 	redelivered   bool // somebody said how many there were
 	malformed     malformed

@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -16,6 +17,12 @@ type span struct {
 	begin, confirmed, end, healed uint32 // none where it did not happen
 	failed                        uint32
 	force, heal                   evidence // what the probes saw
+	bites                         []int    // exchanges that it touched, as indices of bites
+	point                         string   // where the plan places it, if it is placed by an event
+}
+
+func newSpan(id string) span {
+	return span{id: id, begin: none, confirmed: none, end: none, healed: none, failed: none}
 }
 
 // evidence is the JSON in a fault's events, as far as a verdict needs it.
@@ -24,6 +31,14 @@ type evidence struct {
 	Connections int64  `json:"connections"`
 	Bytes       int64  `json:"bytes"`
 	Detail      string `json:"detail"`
+	Hits        int64  `json:"hits"`
+	Exchange    *struct {
+		Edge      string        `json:"edge"`
+		Signature string        `json:"signature"`
+		Nth       uint64        `json:"nth"`
+		Unit      *history.Unit `json:"unit"`
+		Point     string        `json:"point"`
+	} `json:"exchange"` // of a fault placed by an event: where it bit
 }
 
 func (p *pass) fault(i uint32) {
@@ -31,7 +46,7 @@ func (p *pass) fault(i uint32) {
 	if !ok {
 		k = len(p.faults)
 		p.faultOf[p.H.Key[i]] = k
-		p.faults = append(p.faults, span{id: p.str(p.H.Key[i]), begin: none, confirmed: none, end: none, healed: none, failed: none})
+		p.faults = append(p.faults, newSpan(p.str(p.H.Key[i])))
 	}
 	s := &p.faults[k]
 	s.kind, s.target = p.str(p.H.Op[i]), p.str(p.H.Comp[i])
@@ -59,7 +74,10 @@ func (p *pass) fault(i uint32) {
 
 func (e *evidence) join(x evidence) {
 	e.Probe, e.Detail = coalesce(e.Probe, x.Probe), coalesce(e.Detail, x.Detail)
-	e.Connections, e.Bytes = max(e.Connections, x.Connections), max(e.Bytes, x.Bytes)
+	e.Connections, e.Bytes, e.Hits = max(e.Connections, x.Connections), max(e.Bytes, x.Bytes), max(e.Hits, x.Hits)
+	if e.Exchange == nil {
+		e.Exchange = x.Exchange
+	}
 }
 
 func coalesce(a, b string) string {
@@ -149,14 +167,15 @@ func (c *Case) last() time.Duration {
 func (c *Case) faultResults(planned []PlannedFault) []FaultResult {
 	results := make([]FaultResult, 0, max(len(planned), len(c.faults)))
 	l := c.load()
+	reached := make(map[string]bool, len(planned))
 	for _, p := range planned {
 		k := slices.IndexFunc(c.faults, func(s span) bool { return s.id == p.ID })
-		if k < 0 || c.faults[k].begin == none && c.faults[k].failed == none {
-			results = append(results, FaultResult{ID: p.ID, Kind: p.Kind, Target: p.Target, Verdict: NotReached,
-				Reason: "the run ended before its time came", Recovery: -1})
+		if k >= 0 && c.faults[k].reached(p.When != nil) {
+			reached[p.ID] = true
+			results = append(results, c.faultResult(&c.faults[k], &l))
 			continue
 		}
-		results = append(results, c.faultResult(&c.faults[k], &l))
+		results = append(results, FaultResult{ID: p.ID, Kind: p.Kind, Target: p.Target, Verdict: NotReached, Reason: p.missed(reached), Recovery: -1})
 	}
 	for k := range c.faults {
 		s := &c.faults[k]
@@ -165,6 +184,65 @@ func (c *Case) faultResults(planned []PlannedFault) []FaultResult {
 		}
 	}
 	return results
+}
+
+// place notes what only the plan knows of the faults: where those that are placed by an event wait, and of what kind one is of which the
+// history shows nothing but what it did.
+func (c *Case) place(planned []PlannedFault) {
+	for _, p := range planned {
+		k := slices.IndexFunc(c.faults, func(s span) bool { return s.id == p.ID })
+		if k < 0 {
+			continue
+		}
+		s := &c.faults[k]
+		if s.kind == "" {
+			s.kind, s.target = p.Kind, p.Target
+		}
+		if p.When != nil {
+			s.point = p.When.Point
+		}
+	}
+}
+
+// reached tells that a planned fault came to something. One that waits for an event may be armed and never bite.
+func (s *span) reached(waits bool) bool {
+	switch {
+	case s.failed != none || len(s.bites) > 0:
+		return true
+	case waits || acts[s.kind].did != "":
+		return s.confirmed != none || s.force.Exchange != nil || s.force.Hits > 0
+	}
+	return s.begin != none
+}
+
+// missed says why a planned fault was not reached.
+func (p PlannedFault) missed(reached map[string]bool) string {
+	w := p.When
+	switch {
+	case w == nil:
+		return "the run ended before its time came"
+	case p.After != "" && !reached[p.After]:
+		return clip(p.After, 20) + ", which it follows, was not reached"
+	}
+	what := exchangeName(coalesce(w.Exchange, "exchange"), w.Nth)
+	if w.Unit != "" {
+		what += " of " + clip(w.Unit, 60)
+	}
+	if w.Point == pointAfter {
+		what += " was answered"
+	} else {
+		what += " came by"
+	}
+	if w.Edge != "" {
+		what += " on " + clip(w.Edge, 80)
+	}
+	if p.After != "" {
+		what += " after " + clip(p.After, 20)
+	}
+	if w.Every > 1 {
+		return fmt.Sprintf("fewer than %d %s before the load was over", w.Every, what)
+	}
+	return "no " + what + " before the load was over"
 }
 
 func (c *Case) faultResult(s *span, l *load) FaultResult {
@@ -177,6 +255,7 @@ func (c *Case) faultResult(s *span, l *load) FaultResult {
 	r := FaultResult{ID: s.id, Kind: s.kind, Target: s.target, Begin: when(s.begin), Confirmed: when(s.confirmed), End: when(s.end),
 		Healed: when(s.healed), Probe: s.force.Probe, HealProbe: s.heal.Probe, Recovery: -1,
 		Bytes: max(s.force.Bytes, s.heal.Bytes), Conns: max(s.force.Connections, s.heal.Connections)}
+	c.tellBites(s, &r)
 	if from, to := s.holds(c); from != none {
 		r.InFlight = l.all.count(int64(from), int64(to))
 		r.Hurt = l.hurt.count(int64(from), int64(to))
@@ -189,8 +268,67 @@ func (c *Case) faultResult(s *span, l *load) FaultResult {
 	if from := min(s.end, s.healed); from != none {
 		r.Recovery, _ = c.recovery(from)
 	}
-	r.Verdict, r.Reason = s.judge(&r)
+	if _, ok := acts[s.kind]; ok {
+		r.Verdict, r.Reason = c.judgeAct(s, &r)
+	} else {
+		r.Verdict, r.Reason = s.judge(&r)
+	}
 	return r
+}
+
+// maxBites is how many of the exchanges that a fault touched are told. Hits counts all.
+const maxBites = 100
+
+// tellBites says at which exchanges a fault bit. What its injector says stands in for an exchange that the history does not hold.
+func (c *Case) tellBites(s *span, r *FaultResult) {
+	r.Hits = max(int(max(s.force.Hits, s.heal.Hits)), len(s.bites))
+	for _, n := range s.bites[:min(len(s.bites), maxBites)] {
+		r.Bites = append(r.Bites, c.biteOf(&c.bites[n]))
+	}
+	if x := s.force.Exchange; x != nil && len(r.Bites) == 0 {
+		from, to := ends(x.Edge)
+		b := Bite{From: from, To: to, Exchange: clip(x.Signature, 80), Nth: x.Nth, Point: clip(x.Point, 20)}
+		if x.Unit != nil {
+			b.Unit = clip(c.H.UnitName(*x.Unit), 120)
+		}
+		r.Exchange, r.Hits = b.told(), max(r.Hits, 1)
+	}
+	if len(r.Bites) > 0 {
+		r.Exchange = r.Bites[0].told()
+	}
+}
+
+// judgeAct judges a fault that acts on messages by the exchanges that it touched: one that shows what was meant confirms it.
+func (c *Case) judgeAct(s *span, r *FaultResult) (FaultVerdict, string) {
+	verdict, reason := c.judgeBites(s)
+	switch {
+	case s.failed != none && verdict == Masked: // its injector found nothing either
+		return verdict, reason
+	case s.failed != none:
+		return Misfired, s.because("it could not be armed, or not do what it was to do")
+	case len(s.bites) > 0:
+		return verdict, reason
+	case r.Hits == 0 && s.confirmed == none:
+		return NotReached, "no message that it waited for came by"
+	case c.exchanges > 0:
+		return Misfired, s.because("no exchange of the history shows what it did")
+	case s.confirmed == none:
+		return Misfired, s.because("nothing ever showed what it did")
+	}
+	return Confirmed, "" // a history without exchanges: the injector's word is all there is
+}
+
+// judgeBites asks the exchanges that a fault touched until one shows what was meant.
+func (c *Case) judgeBites(s *span) (verdict FaultVerdict, reason string) {
+	for _, n := range s.bites {
+		switch v, why := acts[s.kind].shows(c, &c.bites[n]); {
+		case v == Confirmed:
+			return Confirmed, ""
+		case verdict == "" || v == Misfired && verdict == Masked:
+			verdict, reason = v, why
+		}
+	}
+	return verdict, reason
 }
 
 // recovery is the time from the beginning of a heal to the first operation begun after it that was ok; -1 where none was. tried
@@ -212,21 +350,23 @@ func (c *Case) recovery(from uint32) (d time.Duration, tried bool) {
 	return c.at(best) - c.at(from), true
 }
 
-func (s *span) judge(r *FaultResult) (FaultVerdict, string) {
-	why := func(text string) string {
-		if detail := coalesce(s.heal.Detail, s.force.Detail); detail != "" {
-			return text + ": " + clip(detail, 300)
-		}
-		return text
+// because adds to a reason what the injector said.
+func (s *span) because(text string) string {
+	if detail := coalesce(s.heal.Detail, s.force.Detail); detail != "" {
+		return text + ": " + clip(detail, 300)
 	}
-	touched := r.Conns > 0 || r.Bytes > 0
+	return text
+}
+
+func (s *span) judge(r *FaultResult) (FaultVerdict, string) {
+	touched := r.Conns > 0 || r.Bytes > 0 || r.Hits > 0
 	switch {
 	case s.failed != none:
-		return Misfired, why("it could not be injected, confirmed or healed")
+		return Misfired, s.because("it could not be injected, confirmed or healed")
 	case s.confirmed == none:
-		return Misfired, why("no probe ever showed it in force")
+		return Misfired, s.because("no probe ever showed it in force")
 	case s.healed == none:
-		return Misfired, why("no probe showed it gone again")
+		return Misfired, s.because("no probe showed it gone again")
 	case !touched && r.InFlight == 0 && r.OpenUnits == 0:
 		return Masked, "it was in force, but no operation and no unit was in flight, and nothing passed where it was"
 	case !touched && strings.Contains(s.target, "->"): // a connection fault counts what it touches

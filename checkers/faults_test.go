@@ -148,7 +148,7 @@ end`)
 		"completion_latency.max": "4.000s", "submit_latency.p50": "1.000s", "submit_latency.p95": "2.000s", "submit_latency.p99": "2.000s",
 		"submit_latency.max": "2.000s", "dead_letter_rate": "0.00%", "duplicate_rate": "33.33%", "compensation_success": "100.00%",
 		"retries_per_unit": "0.3333333333333333", "stuck": "1", "audit_completeness": "50.00%", "rollback_rate": "50.00%",
-		"recovery_time": "not measured", "redeliveries": "7", "deduplicated": "1", "units": "3", "acknowledged": "3", "operations": "5",
+		"recovery_time": "not measured", "redeliveries": "7", "deduplicated": "1", "exchanges": "not measured", "harness_duplicates": "not measured", "units": "3", "acknowledged": "3", "operations": "5",
 		"submit.ok": "3", "read.ok": "1", "amend.ok": "0", "info_rate": "20.00%", "in_flight.min": "not measured",
 		"lateness.p50": "not measured", "lateness.p99": "not measured", "lateness.max": "not measured",
 	}, got)

@@ -28,7 +28,22 @@ type Spec struct {
 }
 
 // PlannedFault is a fault that the plan holds, whether or not the history shows it.
-type PlannedFault struct{ ID, Kind, Target string }
+type PlannedFault struct {
+	ID, Kind, Target string
+
+	When  *Waits // placed by an event; nil: by time
+	After string // id of the fault that must have bitten before this one is armed
+}
+
+// Waits is the exchange that a fault waits for, as its plan says it.
+type Waits struct {
+	Edge     string // "payments -> gateway"
+	Exchange string // signature pattern
+	Nth      uint64 // 0: any
+	Every    uint64
+	Unit     string // id; empty: any
+	Point    string // before or after
+}
 
 // Judge judges a history. It never fails: what cannot be judged is said in the result.
 func Judge(h *history.History, spec Spec) Result {

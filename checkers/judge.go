@@ -26,6 +26,7 @@ func judgeWith(h *history.History, spec Spec, table []Guarantee) (r Result) {
 		r.Took = time.Since(start)
 		return r
 	}
+	c.place(spec.Planned)
 	r.Counts = c.counts()
 	r.Guarantees = c.judgeAll(spec, table)
 	r.Faults = c.faultResults(spec.Planned)

@@ -37,6 +37,8 @@ var Metrics = []MetricKind{
 	{"recovery_time", "s", "from the beginning of a fault's heal to the first operation begun after it that was ok; the slowest fault"},
 	{"redeliveries", "count", "messages that the target says it got more than once"},
 	{"deduplicated", "count", "repeated effects that the sink absorbed"},
+	{"exchanges", "count", "requests, with or without an answer, that the proxies saw on edges whose messages they understand"},
+	{"harness_duplicates", "count", "deliveries of a request that a fault of ours added: what the target repeats by itself is not in it"},
 	{"units", "count", "units that clients asked for"},
 	{"acknowledged", "count", "units that some attempt got an ok for"},
 	{"operations", "count", "client operations"},
@@ -115,6 +117,9 @@ func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
 	c.lateMetrics(v)
 	if c.redelivered {
 		v["redeliveries"] = float64(c.redeliveries)
+	}
+	if c.exchanges > 0 {
+		v["exchanges"], v["harness_duplicates"] = float64(c.exchanges), float64(c.repeats())
 	}
 	if c.has(history.FeedEffects) {
 		v["deduplicated"] = float64(c.deduplicated)

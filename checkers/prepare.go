@@ -24,6 +24,7 @@ func prepare(ctx context.Context, h *history.History, budget time.Duration) *Cas
 	for i := range h.Kind {
 		p.event(uint32(i))
 	}
+	p.joinBites()
 	c.settle()
 	c.feeds = c.inferFeeds()
 	return c
@@ -120,6 +121,8 @@ func (p *pass) event(i uint32) {
 		p.audit(i)
 	case history.KindObserve:
 		p.observe(i)
+	case history.KindExchange:
+		p.exchange(i)
 	case history.KindFault:
 		p.fault(i)
 	case history.KindProcess:

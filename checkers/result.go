@@ -105,6 +105,8 @@ type StoryLine struct {
 	Note  string        `json:"note,omitempty"`  // "applied", "deduplicated", "in force twice"
 	Proof bool          `json:"proof,omitempty"` // one of the finding's events
 	Fault bool          `json:"fault,omitempty"` // a fault, not something the target did
+	From  string        `json:"from,omitempty"`  // of an exchange at which a fault bit: the edge that it is on, the component that dials first
+	To    string        `json:"to,omitempty"`
 }
 
 // FaultVerdict is a fault's own verdict.
@@ -112,9 +114,9 @@ type FaultVerdict string
 
 // The verdicts of a fault.
 const (
-	Confirmed  FaultVerdict = "confirmed"   // a probe showed it in force and later gone, and it touched something
+	Confirmed  FaultVerdict = "confirmed"   // a probe showed it in force and later gone, and it touched something; of a message: its exchange shows what was meant
 	NotReached FaultVerdict = "not-reached" // planned, never begun
-	Masked     FaultVerdict = "masked"      // in force, but nothing was there for it to touch
+	Masked     FaultVerdict = "masked"      // in force, but nothing was there for it to touch, or nobody to notice
 	Misfired   FaultVerdict = "misfired"    // could not be confirmed, or not be healed
 )
 
@@ -136,7 +138,23 @@ type FaultResult struct {
 	HealProbe string        `json:"heal_probe,omitempty"`
 	Bytes     int64         `json:"bytes,omitempty"`
 	Conns     int64         `json:"connections,omitempty"`
-	Recovery  time.Duration `json:"recovery"` // from the beginning of the heal to the first operation begun after it that was ok; -1: none was
+	Exchange  string        `json:"exchange,omitempty"` // where it bit first, if it is placed by an event: "payments -> gateway: POST /charges #12 of o-17, after"
+	Hits      int           `json:"hits,omitempty"`     // exchanges that it touched
+	Bites     []Bite        `json:"bites,omitempty"`    // these, as far as the history holds them; the first hundred
+	Recovery  time.Duration `json:"recovery"`           // from the beginning of the heal to the first operation begun after it that was ok; -1: none was
+}
+
+// Bite is an exchange at which a fault bit.
+type Bite struct {
+	Seq      uint64        `json:"seq"`            // of its event, which comes when the exchange is over
+	T        time.Duration `json:"t"`              // when the message was at its point
+	From     string        `json:"from"`           // the edge: who asks ...
+	To       string        `json:"to"`             // ... whom
+	Exchange string        `json:"exchange"`       // signature: "POST /charges"
+	Nth      uint64        `json:"nth"`            // of its signature on the edge, since the run began; 0: not known
+	Unit     string        `json:"unit,omitempty"` // whose id it carries
+	Point    string        `json:"point,omitempty"`
+	Did      string        `json:"did"` // "answer dropped"
 }
 
 // Condition is a requirement or a threshold and what became of it.

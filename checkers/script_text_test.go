@@ -18,6 +18,8 @@ import (
 //	[time] effect STEP do|undo UNIT VALUE [key=K] [dedup|refused] effect charge do o-17 4990 key=o-17/charge
 //	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H] [at=TIME]
 //	[time] fault ID KIND TARGET begin|confirmed|end|healed|failed [EVIDENCE]
+//	[time] exchange EDGE SIGNATURE UNIT|- [n=N] [asked=TIME] [delivered=TIME] [answered=TIME] [returned=TIME] [deliveries=N] [fault=ID] [refused]
+//	                                                              exchange "payments -> gateway" "POST /charges" o-17 n=12
 //	[time] process COMPONENT OUTCOME VALUE
 //	[time] happy|declined UNIT CLIENT                             a whole order that goes well; its end is observed by itself
 //	[time] settled|idle|deadline                                  quiescence, and the observation begins
@@ -30,7 +32,8 @@ import (
 //	lost REASON;  feeds A,B;  bare                                no end; other feeds; no claims at all
 //
 // A time is in seconds; without one an event comes a millisecond after the one before. A word may be quoted. An audit event takes the
-// next number of its source and the hash that follows from the event before, where the line does not say otherwise.
+// next number of its source and the hash that follows from the event before, where the line does not say otherwise. An exchange went well
+// at the time of its event, where the line does not say otherwise; an instant that is - never came.
 func parseScript(text string) (*script, error) {
 	s := newScript()
 	for n, l := range strings.Split(text, "\n") {
@@ -79,6 +82,8 @@ func (s *script) line(l string) (err error) {
 			"healed": history.OutcomeHealed, "failed": history.OutcomeFailed}[w.next()]
 		e.Value = w.next()
 		s.add(e)
+	case "exchange":
+		return s.exchangeLine(w)
 	case "process":
 		e := history.Event{Kind: history.KindProcess, Unit: history.NoUnit, Component: w.next()}
 		e.Outcome = map[string]history.Outcome{"exited": history.OutcomeExited, "killed": history.OutcomeKilled, "ready": history.OutcomeReady}[w.next()]
@@ -150,6 +155,50 @@ func (s *script) clientLine(verb string, w *words) error {
 	return nil
 }
 
+func (s *script) exchangeLine(w *words) error {
+	e := history.Event{Kind: history.KindExchange, Unit: history.NoUnit, Component: w.next(), Op: w.next(), Token: 1}
+	refused := w.flag("refused")
+	if w.rest[0] != "-" {
+		e.Unit = w.unit()
+	}
+	s.add(e)
+	value := `{"protocol":"http"`
+	for _, instant := range []string{"asked", "delivered", "answered", "returned"} {
+		at := s.now
+		if text, ok := w.opt[instant]; ok {
+			t, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				continue
+			}
+			at = time.Duration(t * 1e9)
+		}
+		value += fmt.Sprintf(`,"%s_ns":%d`, instant, at)
+	}
+	deliveries := 1
+	if w.opt["delivered"] == "-" {
+		deliveries = 0
+	}
+	if text, ok := w.opt["deliveries"]; ok {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		deliveries = n
+	}
+	value += fmt.Sprintf(`,"deliveries":%d,"returned":%t,"refused":%t`, deliveries, w.opt["returned"] != "-", refused)
+	if id, ok := w.opt["fault"]; ok {
+		value += fmt.Sprintf(`,"fault":%q`, id)
+	}
+	last := &s.events[len(s.events)-1]
+	last.Value = value + "}"
+	if n, ok := w.opt["n"]; ok {
+		number, err := strconv.ParseUint(n, 10, 64)
+		last.Token = number
+		return err
+	}
+	return nil
+}
+
 func (s *script) auditLine(w *words) error {
 	source, transition, u := w.next(), w.next(), w.unit()
 	t := s.source(source)
@@ -190,6 +239,9 @@ type words struct {
 	opt  map[string]string
 }
 
+// options are the names of name=value words.
+var options = []string{"key", "try", "at", "step", "n", "body", "hash", "asked", "delivered", "answered", "returned", "deliveries", "fault"}
+
 func newWords(l string) *words {
 	w := &words{opt: map[string]string{}}
 	for l = strings.TrimSpace(l); l != ""; l = strings.TrimSpace(l) {
@@ -200,7 +252,7 @@ func newWords(l string) *words {
 			continue
 		}
 		word, l, _ = strings.Cut(l, " ")
-		if name, value, ok := strings.Cut(word, "="); ok && slices.Contains([]string{"key", "try", "at", "step", "n", "body", "hash"}, name) {
+		if name, value, ok := strings.Cut(word, "="); ok && slices.Contains(options, name) {
 			w.opt[name] = value
 			continue
 		}

@@ -22,6 +22,7 @@ type line struct {
 const (
 	proofLine = iota
 	effectLine
+	biteLine
 	submitLine
 	faultLine
 	stateLine
@@ -55,8 +56,9 @@ func (c *Case) story(u int, s suspect) []StoryLine {
 		lines = append(lines, l)
 	}
 	if first != none {
-		lines = append(lines, c.faultLines(first, last)...)
+		lines = append(lines, c.faultLines(u, first, last)...)
 	}
+	lines = append(lines, c.retold(events)...)
 	for _, i := range s.events {
 		if !slices.Contains(events, i) {
 			if l, ok := c.line(i); ok {
@@ -76,7 +78,7 @@ func (c *Case) storyOf(events []uint32, s suspect) []StoryLine {
 		}
 	}
 	if len(events) > 0 {
-		lines = append(lines, c.faultLines(events[0], events[len(events)-1])...)
+		lines = append(lines, c.faultLines(-1, events[0], events[len(events)-1])...)
 	}
 	return finish(lines, s)
 }
@@ -152,6 +154,11 @@ func (c *Case) line(i uint32) (line, bool) {
 	case history.KindObserve:
 		l.Who, l.rank = "at the end", stateLine
 		l.Text = observedText(e)
+	case history.KindExchange:
+		if b := c.biteAt(i); b != nil {
+			return c.tellBite(b, false), true
+		}
+		return l, false
 	case history.KindFault:
 		return c.faultLine(e), true
 	case history.KindProcess:
@@ -276,13 +283,31 @@ func observedText(e history.Event) string {
 	return strings.TrimSpace(clip(e.Op, 40) + " " + value)
 }
 
-// faultLines are the beginnings and ends of the faults in force between two events, and the processes that went unasked.
-func (c *Case) faultLines(first, last uint32) (lines []line) {
+// othersBites is how many exchanges of other units, or of none, the story of a unit tells of one fault.
+const othersBites = 3
+
+// faultLines are the beginnings and ends of the faults in force between two events, and the processes that went unasked. Of a fault
+// that acts on messages they are the exchanges that it touched: those of unit u are its own story, but one message lost may take
+// others of its connection with it.
+func (c *Case) faultLines(u int, first, last uint32) (lines []line) {
 	for _, s := range c.faultsBetween(first, last) {
-		for _, i := range []uint32{s.begin, s.confirmed, s.end, s.healed} {
-			if i != none {
-				lines = append(lines, c.faultLine(c.H.Event(int(i))))
+		if _, ok := acts[s.kind]; !ok || len(s.bites) == 0 {
+			for _, i := range []uint32{s.begin, s.confirmed, s.end, s.healed} {
+				if i != none {
+					lines = append(lines, c.faultLine(c.H.Event(int(i))))
+				}
 			}
+		}
+		others := 0
+		for _, n := range s.bites {
+			b := &c.bites[n]
+			if t := c.bitten(b); t > c.at(last) || others == othersBites {
+				break
+			} else if t < c.at(first) || u >= 0 && c.col[b.i] == history.Unit(u) {
+				continue
+			}
+			others++
+			lines = append(lines, c.tellBite(b, true))
 		}
 	}
 	for _, i := range c.exits {

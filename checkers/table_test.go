@@ -62,6 +62,13 @@ Every fault has a verdict of its own. *confirmed*: an outside probe showed it in
 the target, or operations or units were in flight while it held. *masked*: in force, but nothing was there for it to touch.
 *misfired*: it could not be shown in force, or not be shown gone. *not-reached*: the run ended before its time came.
 
+A fault that acts on messages is judged by the exchanges that it touched, as the proxy recorded them. *confirmed*: at least one shows what
+was meant: the request was not delivered, or twice, or late; the answer came and did not reach the caller, or came late, or was an error.
+*masked*: it was reached, but nobody could notice: the caller had given up before, the connection was gone before the request could be
+delivered again, nothing overtook it. *misfired*: the message fared as if there had been no fault. *not-reached*: no message that
+it waited for came by before the load was over. A process fault placed by a message is judged like any other, and not reached where the
+message never came.
+
 ## Conditions
 
 Requirements (` + "`require:`" + `) and thresholds (` + "`thresholds:`" + `) compare one metric with one number, or are one of two phrases:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -44,9 +46,32 @@ func child(addr string) {
 	<-stop
 }
 
+// ledgerEnv makes it a component that appends what it is sent to this file, and then answers.
+const ledgerEnv = "WRECKON_FAULTS_LEDGER"
+
+func ledger(addr, file string) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	http.HandleFunc("POST /lines", func(w http.ResponseWriter, r *http.Request) {
+		line, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, err = f.Write(append(line, '\n'))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	fmt.Fprintln(os.Stderr, http.ListenAndServe(addr, nil))
+	os.Exit(1)
+}
+
 // children are real processes, as an environment keeps them.
 type children struct {
 	addr string
+	env  []string // beside the address
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	gone chan struct{}
@@ -56,6 +81,7 @@ type children struct {
 func (c *children) Start(ctx context.Context, name string) error {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+c.addr)
+	cmd.Env = append(cmd.Env, c.env...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		return err
@@ -132,6 +158,11 @@ func (c *children) Probe(ctx context.Context, _ string) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	if len(c.env) > 0 { // it speaks HTTP
+		if _, err := io.WriteString(conn, "HEAD / HTTP/1.0\r\n\r\n"); err != nil {
+			return err
+		}
+	}
 	n, err := conn.Read(make([]byte, 5))
 	if err == nil && n == 0 {
 		err = errors.New("nothing")

@@ -34,11 +34,30 @@ type Spec struct {
 	Flap       time.Duration `json:"flap,omitempty"`      // partition: half a period of opening and closing; 0: it holds throughout
 	Grace      time.Duration `json:"grace,omitempty"`     // terminate, rolling-restart: how long a drain may take before SIGKILL
 	Line       int           `json:"line,omitempty"`      // where the scenario file says so
+
+	When  *When  `json:"when,omitempty"`  // placed by an event instead of by time: At is then not used
+	Frame string `json:"frame,omitempty"` // crash, pause, terminate at a point: what becomes of the held message: pass (default) or drop
+	End   string `json:"end,omitempty"`   // drop-request, drop-response: what the caller sees: close (default), reset or silent
+	Again string `json:"again,omitempty"` // duplicate: at-once (default), after-answer, or later: after Delay
+	Then  []Spec `json:"then,omitempty"`  // what is armed once this one has bitten, all at once; each with a When of its own
+}
+
+// When is a point: an instant that is the same from run to run, whatever the clock says.
+type When struct {
+	From     string `json:"from"` // the edge, as the topology has it
+	To       string `json:"to"`
+	Exchange string `json:"exchange"`        // signature, with * for any run of characters: "PUB orders.*"
+	Nth      uint64 `json:"nth,omitempty"`   // this one of all that Exchange and Unit match, in the order asked, counted on the edge from the start of the chaos phase, or, in a Then, from the bite before it; 0: the first, unless Every says else
+	Every    uint64 `json:"every,omitempty"` // or each whose number it divides
+	Unit     string `json:"unit,omitempty"`  // of this unit only: "o-17"; its id must be in the request
+	Point    string `json:"point"`           // before: the request is at the proxy, undelivered; after: its answer is
 }
 
 // Target is what the fault is aimed at, as a person writes it: "payments -> gateway", "relay".
 func (s Spec) Target() string {
 	switch {
+	case s.From != "" && s.When != nil: // a message, of an edge as it is dialled
+		return s.From + " -> " + s.To
 	case s.From != "" && (s.Direction == Both || s.Direction == ""):
 		return s.From + " <-> " + s.To
 	case s.From != "" && s.Direction == Responses:
@@ -59,6 +78,8 @@ type Evidence struct {
 	Bytes       int64         `json:"bytes,omitempty"`       // bytes of the target held, delayed or dropped
 	Dropped     int64         `json:"dropped,omitempty"`     // of these: bytes that were never delivered
 	Detail      string        `json:"detail,omitempty"`
+	Exchange    *Touched      `json:"exchange,omitempty"` // of a fault placed by an event: the exchange at which it bit, the first one
+	Hits        int64         `json:"hits,omitempty"`     // and how many exchanges it did something to
 }
 
 // Fault is one injected fault. Inject returns once an outside probe shows it in force, Heal once it is shown to be gone. Heal is
@@ -142,7 +163,8 @@ type Kind struct {
 	Doc     string   // one sentence
 	Story   string   // how this happens in real systems
 	On      string   // what it is aimed at: edge or component
-	Params  []string // which fields beyond at and for it takes: delay, rate, flap, grace
+	Params  []string // which fields beyond at and for it takes: delay, rate, flap, grace; and end, again
+	Placed  string   // by what: ByTime, ByEvent or ByEither
 	Applies func(Spec, targets.Topology) error
 	New     func(Spec, targets.Topology, Links, Processes) (Fault, error)
 }

@@ -61,6 +61,8 @@ type Guard struct {
 
 	mu     sync.Mutex
 	faults []*guarded // in the order they were asked for
+	over   chan struct{}
+	end    func() // closes over, once
 }
 
 // guarded is one fault and where it stands. Its fields are the guard's, under its mutex.
@@ -73,7 +75,10 @@ type guarded struct {
 }
 
 // NewGuard makes a guard for one run.
-func NewGuard(recorder Recorder, undo Undo) *Guard { return &Guard{recorder: recorder, undo: undo} }
+func NewGuard(recorder Recorder, undo Undo) *Guard {
+	over := make(chan struct{})
+	return &Guard{recorder: recorder, undo: undo, over: over, end: sync.OnceFunc(func() { close(over) })}
+}
 
 // Inject begins a fault and returns when it is confirmed, with what showed it. After an error other than ErrOrder the fault is
 // doubtful and must be healed. A fault on the same edge or component that is just being injected or healed is waited for.
@@ -153,7 +158,7 @@ func (g *Guard) obstacle(e *guarded) (wait <-chan struct{}, err error) {
 		if o == e { // later ones wait for this one
 			return wait, nil
 		}
-		if !sameAim(o.spec, e.spec) {
+		if !sameAim(o.spec, e.spec) || onMessage(o.spec) && onMessage(e.spec) {
 			continue
 		}
 		switch o.state {

@@ -25,6 +25,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(childEnv); addr != "" {
+		if file := os.Getenv(ledgerEnv); file != "" {
+			ledger(addr, file)
+		}
 		child(addr)
 		return
 	}

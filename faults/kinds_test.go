@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/targets"
 )
 
 func TestKindsAreComplete(t *testing.T) {
@@ -77,6 +78,108 @@ func TestAppliesSaysWhatWouldBeRight(t *testing.T) {
 	}
 }
 
+func TestAppliesAtAPoint(t *testing.T) {
+	post := faults.When{From: "client", To: "api", Exchange: "POST /orders"}
+	with := func(change func(*faults.When)) *faults.When { w := post; change(&w); return &w }
+	at := func(point string) *faults.When { return with(func(w *faults.When) { w.Point = point }) }
+	on := func(kind string, change func(*faults.Spec)) faults.Spec {
+		s := faults.Spec{ID: "f1", Kind: kind, From: "client", To: "api", When: &post}
+		change(&s)
+		return s
+	}
+	same := func(*faults.Spec) {}
+	for _, tc := range []struct {
+		spec faults.Spec
+		want string // "" if it applies
+	}{
+		{on("drop-request", same), ""},
+		{on("drop-request", func(s *faults.Spec) { s.When = nil }), "place it with when"},
+		{on("drop-request", func(s *faults.Spec) { s.When = &faults.When{Exchange: "*"}; s.Direction = faults.Requests }), ""},
+		{on("drop-request", func(s *faults.Spec) { s.When = at("after") }), "drop-request acts before the exchange: write point: before, or leave it out"},
+		{on("drop-request", func(s *faults.Spec) { s.End = "bang" }), `end "bang" is none: close, reset or silent`},
+		{on("drop-request", func(s *faults.Spec) { s.For = time.Second }), "takes no time to hold"},
+		{on("drop-request", func(s *faults.Spec) { s.Frame = "drop" }), "drop-request takes no frame"},
+		{on("drop-request", func(s *faults.Spec) { s.Delay = time.Second }), "drop-request takes no delay"},
+		{on("drop-request", func(s *faults.Spec) { s.At = time.Second }), "takes at or when, not both"},
+		{on("drop-request", func(s *faults.Spec) { s.From, s.To = "relay", "broker" }), "acts on a message of relay -> broker, and cannot wait on client -> api"},
+		{on("drop-request", func(s *faults.Spec) { s.From, s.To, s.When = "api", "client", &faults.When{Exchange: "*"} }), "api does not dial client: write client -> api"},
+		{on("drop-request", func(s *faults.Spec) { s.From, s.To, s.When = "payments", "gateway", &faults.When{Exchange: "*"} }),
+			`payments -> gateway, whose messages are not understood: its protocol is "tcp"`},
+		{on("drop-request", func(s *faults.Spec) { s.When = with(func(w *faults.When) { w.Exchange = "" }) }), `needs an exchange, as in "POST /orders"`},
+		{on("drop-request", func(s *faults.Spec) { s.When = with(func(w *faults.When) { w.Nth, w.Every = 1, 2 }) }), "takes nth or every, not both"},
+		{on("drop-request", func(s *faults.Spec) { s.When = with(func(w *faults.When) { w.Unit = "o-0" }) }), `unit "o-0" is none`},
+		{on("drop-response", func(s *faults.Spec) { s.Direction = faults.Responses }), "drop-response acts on a message of an edge: write client -> api"},
+		{on("late-response", same), "late-response needs a delay from 2ms to 10s, not 0s"},
+		{on("duplicate", func(s *faults.Spec) { s.Again = "later"; s.Delay = time.Second }), ""},
+		{on("duplicate", func(s *faults.Spec) { s.Again = "later" }), "duplicate needs a delay from 2ms to 10s"},
+		{on("duplicate", func(s *faults.Spec) { s.Delay = time.Second }), "takes a delay only where it comes again later"},
+		{on("duplicate", func(s *faults.Spec) { s.Again = "soon" }), `again "soon" is none: at-once, after-answer or later`},
+		{on("swap", func(s *faults.Spec) { s.End = "reset" }), "swap takes no end"},
+		{on("error-after", func(s *faults.Spec) { s.Again = "at-once" }), "error-after takes no again"},
+		{faults.Spec{Kind: "crash", Component: "relay", When: at("before"), Frame: "drop"}, ""},
+		{faults.Spec{Kind: "crash", Component: "relay", When: &post}, "crash needs a point: before (the request is at the proxy, undelivered) or after (its answer is)"},
+		{faults.Spec{Kind: "crash", Component: "relay", When: at("after"), Frame: "keep"}, `frame "keep" is none: pass or drop`},
+		{faults.Spec{Kind: "crash", Component: "relay", Frame: "drop"}, "crash takes no frame where it is placed by time"},
+		{faults.Spec{Kind: "crash", Component: "relay", When: with(func(w *faults.When) { w.Every, w.Point = 2, "before" })}, "crash happens once: write nth in place of every"},
+		{faults.Spec{Kind: "crash", Component: "relay", When: &faults.When{Exchange: "*", Point: "after"}}, "crash waits on no edge: when needs one of: client -> api, relay -> broker"},
+		{faults.Spec{Kind: "pause", Component: "relay", When: at("after")}, "pause needs a time to hold"},
+		{faults.Spec{Kind: "partition", From: "relay", To: "broker", For: time.Second, When: &post}, "partition is placed by time: write at in place of when"},
+		{faults.Spec{Kind: "rolling-restart", Components: []string{"relay"}, When: &post}, "rolling-restart is placed by time"},
+		{on("drop-request", func(s *faults.Spec) { s.Then = []faults.Spec{{ID: "f2", Kind: "crash", Component: "relay"}} }), "crash follows drop-request: it needs a when of its own"},
+		{on("drop-request", func(s *faults.Spec) {
+			s.Then = []faults.Spec{on("late-response", func(s *faults.Spec) { s.ID = "f2" })}
+		}), "f2: late-response needs a delay"},
+	} {
+		err := faults.Check(tc.spec, shop)
+		if tc.want == "" {
+			assert.NoError(t, err, "%+v", tc.spec)
+			continue
+		}
+		assert.ErrorContains(t, err, tc.want, "%+v", tc.spec)
+	}
+	for _, tc := range []struct {
+		kind     string
+		protocol targets.Protocol
+		want     string
+	}{
+		{"duplicate", "postgres", "nothing in postgres can be delivered twice on one connection"},
+		{"duplicate", "resp", ""},
+		{"error-after", "amqp", ""},
+	} {
+		t.Run(tc.kind+" on "+string(tc.protocol), func(t *testing.T) {
+			db := targets.Topology{Components: shop.Components, Edges: []targets.Edge{{From: "api", To: "broker", Protocol: tc.protocol}}}
+			err := faults.Check(faults.Spec{Kind: tc.kind, From: "api", To: "broker", When: &faults.When{Exchange: "*"}}, db)
+			if tc.want == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorContains(t, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestPlanNeedsProxiesThatUnderstand(t *testing.T) {
+	spec := onPost("f1", "drop-request", 1)
+	all, _ := proxies(t)
+	planned, err := faults.Plan([]faults.Spec{spec}, shop, all, nil)
+	require.NoError(t, err)
+	log := newLog()
+	errs := faults.NewGuard(log, log).Schedule(ctx(t), time.Now(), planned)
+	assert.ErrorContains(t, errs[0], "arm f1: arm client -> api: its messages are not understood")
+	b := newBench(t)
+	spec.When.Unit = "x-7"
+	_, err = faults.Plan([]faults.Spec{spec}, shop, b.all, nil)
+	assert.ErrorContains(t, err, "plan f1: x-7 is no unit of this target: write o-7")
+}
+
+func TestAllFaultsOfAPlan(t *testing.T) {
+	var ids []string
+	for _, s := range faults.All([]faults.Spec{{ID: "f1", Then: []faults.Spec{{ID: "f2", Then: []faults.Spec{{ID: "f3"}}}, {ID: "f4"}}}, {ID: "f5"}}) {
+		ids = append(ids, s.ID)
+	}
+	assert.Equal(t, []string{"f1", "f2", "f3", "f4", "f5"}, ids)
+}
+
 func TestCheckOverlap(t *testing.T) {
 	const s = time.Second
 	edge := func(id, kind string, at, hold time.Duration) faults.Spec {
@@ -94,6 +197,7 @@ func TestCheckOverlap(t *testing.T) {
 		"an edge and a process":       {[]faults.Spec{edge("f1", "partition", 0, s), process("f2", "crash", "broker", 0, s)}, nil},
 		"a slow edge that is cut":     {[]faults.Spec{edge("f1", "latency", 0, 3*s), edge("f2", "partition", s, s)}, nil},
 		"two ways of being slow":      {[]faults.Spec{edge("f1", "latency", 0, 3*s), edge("f2", "bandwidth", s, s)}, nil},
+		"placed by an event":          {[]faults.Spec{edge("f1", "partition", 0, s), {ID: "f2", Kind: "drop-request", From: "relay", To: "broker", When: &faults.When{Exchange: "*"}}}, nil},
 		"slowed while cut":            {[]faults.Spec{edge("f2", "latency", s, s), edge("f1", "partition", 0, 3*s)}, []string{"f1 lets no answer through, so nothing could show f2 in force"}},
 		"cut until after it was slow": {[]faults.Spec{edge("f1", "latency", 0, 2*s), edge("f2", "reset", s, 3*s)}, []string{"f2 must end before f1 does"}},
 		"slow twice":                  {[]faults.Spec{edge("f1", "latency", 0, 2*s), edge("f2", "latency", s, s)}, []string{"cannot be told apart"}},

@@ -20,13 +20,16 @@ func (o *Overlap) Error() string {
 
 // CheckOverlap finds the pairs of faults that the guard would refuse, before anything starts. Each error is an *Overlap. Faults on
 // different edges and components may overlap as they like; so may an edge and the component behind it.
+//
+// A fault placed by an event has no time, and overlaps with none by time. At run time the guard refuses it, and lets its message go, where
+// its component is struck by another fault, or its edge lets no answer through. What acts on messages stands in nobody's way.
 func CheckOverlap(specs []Spec) []error {
 	order := slices.Clone(specs)
 	slices.SortStableFunc(order, func(a, b Spec) int { return cmp.Compare(a.At, b.At) })
 	var errs []error
 	for i, a := range order {
 		for _, b := range order[i+1:] {
-			if !sameAim(a, b) || b.At > ends(a) {
+			if a.When != nil || b.When != nil || !sameAim(a, b) || b.At > ends(a) {
 				continue
 			}
 			why := clash(a, b)
@@ -71,9 +74,14 @@ func silences(s Spec) bool {
 	return false
 }
 
+// onMessage tells that a fault acts on single messages. It holds nobody up, and anything else of the edge can be seen beside it.
+func onMessage(s Spec) bool { return s.When != nil && s.From != "" }
+
 // clash says why b cannot be injected where a is in force on the same aim; "" if it can.
 func clash(a, b Spec) string {
 	switch {
+	case onMessage(a):
+		return ""
 	case a.From == "":
 		return fmt.Sprintf("both act on the process of one component, and %s would undo or hide what %s did", b.ID, a.ID)
 	case silences(a):

@@ -16,20 +16,18 @@ import (
 type Planned struct {
 	Spec  Spec
 	Fault Fault
+	Then  []Planned // of Spec.Then
 }
 
-// Plan makes the faults of specs. All errors come at once.
+// Plan makes the faults of specs, and those that follow them. All errors come at once. Faults placed by events need links that are
+// an Exchanges, too.
 func Plan(specs []Spec, t targets.Topology, links Links, processes Processes) ([]Planned, error) {
 	planned := make([]Planned, len(specs))
 	var errs []error
 	for i, s := range specs {
-		k, err := Lookup(s.Kind)
+		err := Check(s, t)
 		if err == nil {
-			err = k.Applies(s, t)
-		}
-		if err == nil {
-			planned[i].Spec = s
-			planned[i].Fault, err = k.New(s, t, links, processes)
+			planned[i], err = plan(s, t, links, processes)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("plan %s: %w", s.ID, err))
@@ -38,31 +36,65 @@ func Plan(specs []Spec, t targets.Topology, links Links, processes Processes) ([
 	return planned, errors.Join(errs...)
 }
 
-// Schedule runs faults, each at its time after start, and returns when all of them are healed. errs[i] belongs to planned[i]. When
-// ctx is cancelled, what is in force is healed at once, and what has not begun does not begin.
+func plan(s Spec, t targets.Topology, links Links, processes Processes) (p Planned, err error) {
+	k, err := Lookup(s.Kind)
+	if err != nil {
+		return p, err
+	}
+	p.Spec = s
+	if p.Fault, err = k.New(s, t, links, processes); err != nil {
+		return p, err
+	}
+	for _, next := range s.Then {
+		then, err := plan(next, t, links, processes)
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", next.ID, err)
+		}
+		p.Then = append(p.Then, then)
+	}
+	return p, nil
+}
+
+// Schedule runs faults: each at its time after start, or at its point. It returns when all of them are healed. errs[i] belongs to
+// planned[i], with those that follow it. When ctx is cancelled, what is in force is healed at once, and what has not begun does not
+// begin. A fault whose point is not reached waits for ctx or Disarm.
 func (g *Guard) Schedule(ctx context.Context, start time.Time, planned []Planned) (errs []error) {
-	errs = make([]error, len(planned))
-	order := make([]int, len(planned))
-	for i := range order {
-		order[i] = i
+	return g.Start(ctx, start, planned)()
+}
+
+// Start is Schedule, in the background: it returns when every fault that waits for a point is armed. wait returns what Schedule does,
+// and must be called, once.
+func (g *Guard) Start(ctx context.Context, start time.Time, planned []Planned) (wait func() []error) {
+	errs := make([]error, len(planned))
+	var running sync.WaitGroup
+	var order []int
+	for i, p := range planned {
+		if p.Spec.When == nil {
+			order = append(order, i)
+			continue
+		}
+		g.place(ctx, &running, p, func(err error) { errs[i] = err })
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(planned[a].Spec.At, planned[b].Spec.At) })
-	var running sync.WaitGroup
-	defer running.Wait()
-	for _, i := range order {
-		p := planned[i]
-		if err := sleep(ctx, time.Until(start.Add(p.Spec.At))); err != nil {
-			errs[i] = fmt.Errorf("inject %s: its time did not come: %w", p.Spec.ID, err)
-			continue
+	running.Go(func() {
+		for _, i := range order {
+			p := planned[i]
+			if err := sleep(ctx, time.Until(start.Add(p.Spec.At))); err != nil {
+				errs[i] = fmt.Errorf("inject %s: its time did not come: %w", p.Spec.ID, err)
+				continue
+			}
+			e, err := g.enter(p.Spec, p.Fault) // here and not below: of two faults at one time, the first in the plan comes first
+			if err != nil {
+				errs[i] = err
+				continue
+			}
+			running.Go(func() { errs[i] = g.hold(ctx, start, e) })
 		}
-		e, err := g.enter(p.Spec, p.Fault) // here and not below: of two faults at one time, the first in the plan comes first
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		running.Go(func() { errs[i] = g.hold(ctx, start, e) })
+	})
+	return func() []error {
+		running.Wait()
+		return errs
 	}
-	return errs
 }
 
 // Run is Schedule for one fault whose time has come.

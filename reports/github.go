@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
 )
 
 // githubAnnotations is how many annotations a run prints: GitHub shows ten errors of a step and hides the rest without a word.
@@ -69,7 +70,7 @@ func annotations(r Run) []string {
 // faultLine is where the scenario file asks for the first fault that was in force: the line a reader wants to see.
 func faultLine(r Run, f checkers.Finding) int {
 	for _, id := range f.Faults {
-		for _, s := range r.Plan.Faults {
+		for _, s := range faults.All(r.Plan.Faults) {
 			if s.ID == id && s.Line > 0 {
 				return s.Line
 			}

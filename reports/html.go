@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/history"
 )
 
@@ -167,14 +168,17 @@ func (p *page) faults(end time.Duration) []band {
 	var bands []band
 	for i, f := range p.Result.Faults {
 		view := faultView{FaultResult: f, Color: i % len(bandColors)}
-		for _, s := range p.Plan.Faults {
+		for _, s := range faults.All(p.Plan.Faults) {
 			if s.ID == f.ID {
 				view.Shape = shape(s)
 			}
 		}
 		view.From, view.To, view.Spans = span(f, end)
 		if view.Spans {
-			b := band{f.ID, f.ID + " " + f.Kind + " " + f.Target, view.From, view.To, view.Color}
+			b := band{f.ID, f.ID + " " + f.Kind + " " + f.Target, view.From, view.To, view.Color, nil}
+			for _, x := range f.Bites {
+				b.bites = append(b.bites, x.T)
+			}
 			bands = append(bands, b)
 			p.Bands = append(p.Bands, bandView{b.color, b.label})
 		}
@@ -223,7 +227,7 @@ func (p *page) charts(r Run, o Options, bands []band) error {
 	}
 	fs := findings(r)
 	fs = fs[:min(pageFindings, len(fs))]
-	set := gather(h, fs, most)
+	set := gather(h, fs, r.Result.Faults, most)
 	set.end = max(set.end, int64(endOf(r)))
 	p.Shown, p.All = len(set.rows), set.all
 	p.Charts = len(set.rows) > 0 && set.end > 0
@@ -243,7 +247,11 @@ func (p *page) charts(r Run, o Options, bands []band) error {
 		m.Units = append(m.Units, clip(line(name), 60))
 	}
 	for _, b := range bands {
-		m.Faults = append(m.Faults, metaFault{clip(line(b.id), 20), clip(line(b.label), 120), int64(b.from), int64(b.to), b.color})
+		f := metaFault{clip(line(b.id), 20), clip(line(b.label), 120), int64(b.from), int64(b.to), b.color, []int64{}}
+		for _, t := range b.bites {
+			f.Bites = append(f.Bites, int64(t))
+		}
+		m.Faults = append(m.Faults, f)
 	}
 	p.Overview = overviewSVG(set, bands, m.Findings)
 	for c, label := range classLabels {
@@ -258,7 +266,7 @@ func (p *page) charts(r Run, o Options, bands []band) error {
 var classLabels = [numClasses]string{
 	classOK: "ok", classFail: "failed", classInfo: "unknown outcome", classOpen: "never answered", classApplied: "effect applied",
 	classDeduplicated: "effect deduplicated", classRefused: "effect refused", classAudit: "audit event", classExecution: "execution, exchange",
-	classDown: "component down", classPaused: "component paused",
+	classDown: "component down", classPaused: "component paused", classBite: "exchange that a fault touched",
 }
 
 func (p *page) writeMeta(m meta) error {

@@ -345,7 +345,7 @@ func TestRowsSayWhatHappened(t *testing.T) {
 
 func TestThinningKeepsWhatMatters(t *testing.T) {
 	r := many(20_000)
-	set := gather(r.History, findings(r), 1000)
+	set := gather(r.History, findings(r), r.Result.Faults, 1000)
 	assert.Len(t, set.rows, 1000)
 	assert.Equal(t, 20_000, set.all)
 	proofs, failed := 0, 0
@@ -377,7 +377,7 @@ func TestHundredsOfClientsShareLanes(t *testing.T) {
 	for i := range 500 {
 		h.Append(history.Event{T: time.Duration(i), Kind: history.KindInvoke, Actor: uint32(i + 1)})
 	}
-	set := gather(h, nil, DefaultRows)
+	set := gather(h, nil, nil, DefaultRows)
 	assert.Len(t, set.lanes, 63)
 	assert.Equal(t, "clients 1–8", set.lanes[0])
 	assert.Equal(t, "clients 497–500", set.lanes[62])

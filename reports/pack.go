@@ -81,6 +81,8 @@ type metaFault struct {
 	T0    int64  `json:"t0"`
 	T1    int64  `json:"t1"`
 	Color int    `json:"color"`
+
+	Bites []int64 `json:"bites"` // when it touched an exchange
 }
 
 type metaFinding struct {

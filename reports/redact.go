@@ -68,7 +68,7 @@ func payloads(r Run, f checkers.Finding) []string {
 	}
 	set := map[string]bool{}
 	add := func(seq uint64) {
-		if seq < uint64(h.Len()) {
+		if seq < uint64(h.Len()) && h.Kind[seq] != history.KindExchange { // an exchange holds instants and counts, nobody's payload
 			leaves(h.Strings[h.Value[seq]], set)
 		}
 	}

@@ -22,10 +22,11 @@ const (
 	classDeduplicated
 	classRefused
 	classAudit
-	classExecution // start, finish, exchange
+	classExecution // start, finish, an exchange of a unit that a finding is about
 	classDown      // a component that was not there
 	classPaused
 	classProcess // started, ready
+	classBite    // an exchange that a fault touched
 	numClasses
 )
 
@@ -54,10 +55,18 @@ type rowSet struct {
 	count [numClasses]int
 }
 
-// gather turns a history into rows. Operations become bars, effects, audit events, executions and exchanges points, and the time
-// in which a component was down or paused a bar in its lane. Events that prove a finding are marked with its number.
-func gather(h *history.History, fs []checkers.Finding, most int) *rowSet {
-	g := &gatherer{h: h, set: &rowSet{}, names: map[string]uint16{}, comps: map[history.Ref]uint16{}, proof: map[uint64]uint16{}}
+// gather turns a history into rows. Operations become bars, effects, audit events and executions points, and the time in which a
+// component was down or paused a bar in its lane. Events that prove a finding are marked with its number. A history holds several
+// exchanges for each operation, and most say nothing that its operation does not: those of the units of the findings are points, and
+// those that a fault touched, at the instant at which it did.
+func gather(h *history.History, fs []checkers.Finding, faults []checkers.FaultResult, most int) *rowSet {
+	g := &gatherer{h: h, set: &rowSet{}, names: map[string]uint16{}, comps: map[history.Ref]uint16{}, proof: map[uint64]uint16{},
+		bites: map[uint64]checkers.Bite{}}
+	for _, f := range faults {
+		for _, b := range f.Bites {
+			g.bites[b.Seq] = b
+		}
+	}
 	for i, f := range fs {
 		for _, seq := range f.Events {
 			if _, ok := g.proof[seq]; !ok && i < 1<<16-1 {
@@ -65,6 +74,7 @@ func gather(h *history.History, fs []checkers.Finding, most int) *rowSet {
 			}
 		}
 	}
+	g.units = g.touched()
 	g.clients()
 	g.walk()
 	s := g.set
@@ -72,7 +82,7 @@ func gather(h *history.History, fs []checkers.Finding, most int) *rowSet {
 		slices.SortStableFunc(s.rows, byTime)
 	}
 	s.all = len(s.rows)
-	s.thin(g.touched(), most)
+	s.thin(g.units, most)
 	for _, r := range s.rows {
 		s.count[r.class]++
 	}
@@ -85,11 +95,13 @@ type gatherer struct {
 	h     *history.History
 	set   *rowSet
 	names map[string]uint16
-	comps map[history.Ref]uint16 // component -> lane
-	actor map[uint32]uint16      // client -> lane
-	proof map[uint64]uint16      // seq -> finding
-	open  map[uint32]int         // client -> row of its open operation
-	gone  map[uint16]int         // lane -> row of the component's absence
+	comps map[history.Ref]uint16   // component -> lane
+	actor map[uint32]uint16        // client -> lane
+	proof map[uint64]uint16        // seq -> finding
+	bites map[uint64]checkers.Bite // seq -> what a fault did there
+	units map[uint32]bool          // those that the findings are about
+	open  map[uint32]int           // client -> row of its open operation
+	gone  map[uint16]int           // lane -> row of the component's absence
 }
 
 // clients gives each client a lane, in the order of their numbers.
@@ -138,7 +150,7 @@ func (g *gatherer) walk() {
 		case history.KindFinish:
 			g.add(i, g.component(i), classExecution, "finishes "+h.Strings[h.Step[i]])
 		case history.KindExchange:
-			g.add(i, g.component(i), classExecution, h.Strings[h.Op[i]])
+			g.exchange(i)
 		case history.KindProcess:
 			g.process(i)
 		}
@@ -192,6 +204,19 @@ func (g *gatherer) effect(i int) {
 		c, what = classRefused, "refused"
 	}
 	g.add(i, g.component(i), c, strings.TrimSpace(h.Strings[h.Op[i]]+" "+h.Strings[h.Step[i]])+", "+what)
+}
+
+func (g *gatherer) exchange(i int) {
+	h := g.h
+	if b, ok := g.bites[uint64(i)]; ok {
+		name := exchangeName(b)
+		if b.Did != "" {
+			name += ": " + b.Did
+		}
+		g.set.rows[g.add(i, g.component(i), classBite, name)].t = int64(b.T)
+	} else if g.units[uint32(h.Unit[i])] {
+		g.add(i, g.component(i), classExecution, h.Strings[h.Op[i]])
+	}
 }
 
 // process turns the instants at which a component went and came back into bars.

@@ -71,7 +71,7 @@ func mixed() Run {
 }
 
 func TestGolden(t *testing.T) {
-	for name, r := range map[string]Run{"violation": sample(true), "pass": sample(false), "inconclusive": mixed()} {
+	for name, r := range map[string]Run{"violation": sample(true), "pass": sample(false), "inconclusive": mixed(), "bitten": bitten()} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".txt", []byte(printed(t, func(w io.Writer) error { return Summary(w, r, TermOptions{}) })))
 			golden(t, name+".junit.xml", []byte(printed(t, func(w io.Writer) error { return JUnit(w, []Run{r}) })))

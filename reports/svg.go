@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type band struct {
 	label    string
 	from, to time.Duration
 	color    int
+	bites    []time.Duration // when it touched an exchange
 }
 
 const (
@@ -40,7 +42,8 @@ const (
 	storyMost  = 60 // lines of a story that are shown
 )
 
-// storySVG draws a story: a lane for everyone in it, the path of the unit through them, the proof in red, the faults as bands.
+// storySVG draws a story: a lane for everyone in it, the path of the unit through them, the proof in red, the faults as bands, and the
+// exchanges at which they bit as marks between the two lanes of the edge.
 func storySVG(title string, lines []checkers.StoryLine, bands []band) template.HTML {
 	lanes, of := storyLanes(lines)
 	if len(lanes) == 0 {
@@ -102,6 +105,11 @@ func storySVG(title string, lines []checkers.StoryLine, bands []band) template.H
 		}
 	}
 	fmt.Fprintf(&s, `<path class="path" d="%s" fill="none" stroke="%s" stroke-opacity=".45"/>`, path.String(), inkMuted)
+	for _, l := range lines {
+		if a, b := laneOf(lanes, l.From), laneOf(lanes, l.To); isBite(l) && a >= 0 {
+			drawBite(&s, l, x(l.T), y(a), y(max(b, 0)), biteColor(bands, l.Who), b >= 0)
+		}
+	}
 	for _, proof := range []bool{false, true} { // the proof on top
 		for i, l := range lines {
 			lane, ok := of[i]
@@ -120,26 +128,65 @@ func storySVG(title string, lines []checkers.StoryLine, bands []band) template.H
 	return template.HTML(s.String())
 }
 
-// storyLanes are those who appear in a story, in the order in which they do; a fault has a band and no lane.
+// isBite tells a line about an exchange at which a fault bit.
+func isBite(l checkers.StoryLine) bool { return l.Fault && l.From != "" }
+
+// drawBite draws the edge as a line between its two lanes, and on it a mark in the fault's colour. One end alone is marked in its lane.
+func drawBite(s *strings.Builder, l checkers.StoryLine, x float64, from, to int, fill string, both bool) {
+	mid := from
+	if both {
+		mid = (from + to) / 2
+		fmt.Fprintf(s, `<line class="bite-edge" x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="%s" stroke-width="2"/>`, x, x, from, to, fill)
+	}
+	fmt.Fprintf(s, `<path class="bite" d="M%.1f %dl6 6l-6 6l-6 -6z" fill="%s" stroke="#fff" stroke-width="1.5"><title>%s</title></path>`,
+		x, mid-6, fill, template.HTMLEscapeString(clip(at(l.T)+" "+line(l.Who)+" "+line(l.Text), 300)))
+}
+
+func biteColor(bands []band, id string) string {
+	for _, b := range bands {
+		if b.id == id {
+			return bandColors[b.color%len(bandColors)]
+		}
+	}
+	return bandColors[0]
+}
+
+// maxStoryLanes bounds a picture's height.
+const maxStoryLanes = 24
+
+// storyLanes are those who appear in a story, in the order in which they do; a fault has a band and no lane, but the components between
+// which it bit have theirs.
 func storyLanes(lines []checkers.StoryLine) (names []string, of map[int]int) {
 	of = map[int]int{}
-	lane := map[string]int{}
+	add := func(name string) int {
+		n := laneOf(names, name)
+		if n < 0 && name != "" && len(names) < maxStoryLanes {
+			n, names = len(names), append(names, name)
+		}
+		return n
+	}
 	for i, l := range lines {
+		if isBite(l) {
+			add(l.From)
+			add(l.To)
+			continue
+		}
 		if l.Fault || l.Who == "" {
 			continue
 		}
-		n, ok := lane[l.Who]
-		if !ok {
-			n = len(names)
-			if n >= 24 {
-				continue
-			}
-			lane[l.Who] = n
-			names = append(names, l.Who)
+		if n := add(l.Who); n >= 0 {
+			of[i] = n
 		}
-		of[i] = n
 	}
 	return names, of
+}
+
+// laneOf finds a lane by its name; -1 where there is none. The component that stands for the clients is whichever client is there.
+func laneOf(lanes []string, name string) int {
+	if n := slices.Index(lanes, name); n >= 0 || name != "client" {
+		return n
+	}
+	return slices.IndexFunc(lanes, func(l string) bool { return strings.HasPrefix(l, "client ") })
 }
 
 // axis draws the ticks of a time axis, each with its label unless that would leave the picture.
@@ -217,6 +264,9 @@ func overviewSVG(set *rowSet, bands []band, marks []metaFinding) template.HTML {
 		x0, x1 := x(b.from), x(min(b.to, end))
 		fill := bandColors[b.color%len(bandColors)]
 		fmt.Fprintf(&s, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s" fill-opacity=".2"/>`, x0, top, max(2, x1-x0), bottom-top, fill)
+		for _, t := range b.bites[:min(len(b.bites), overviewBins)] {
+			fmt.Fprintf(&s, `<path class="bite" d="M%.1f %dl4 4l-4 4l-4 -4z" fill="%s" stroke="#fff"/>`, x(min(t, end)), top-4, fill)
+		}
 		fmt.Fprintf(&s, `<text class="mut" x="%.1f" y="%d" fill="%s">%s</text>`, x0, 9+10*(i%2), inkMuted, template.HTMLEscapeString(short(line(b.id), 12)))
 	}
 	w := float64(overviewWidth-30) / overviewBins

@@ -177,6 +177,9 @@ func bite(f checkers.FaultResult) string {
 	if f.Verdict == checkers.NotReached {
 		return ""
 	}
+	if len(f.Bites) > 0 || f.Exchange != "" {
+		return bitAt(f)
+	}
 	parts := []string{num(f.InFlight) + " in flight", num(f.Hurt) + " hurt"}
 	if f.OpenUnits > 0 {
 		parts = append(parts, verb(f.OpenUnits, "unit", "open", "open"))
@@ -188,6 +191,40 @@ func bite(f checkers.FaultResult) string {
 		parts = append(parts, bytesOf(f.Bytes))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// bitAt says at which exchange a fault bit, and what that did: "bit at POST /charges #12 of o-17, after: answer dropped".
+func bitAt(f checkers.FaultResult) string {
+	if len(f.Bites) == 0 {
+		return "bit at " + line(f.Exchange)
+	}
+	b := f.Bites[0]
+	s := "bit at " + exchangeName(b)
+	if b.Unit != "" {
+		s += " of " + line(b.Unit)
+	}
+	if b.Point != "" {
+		s += ", " + line(b.Point)
+	}
+	if edge := b.From + " -> " + b.To; b.To != "" && edge != f.Target {
+		s += ", on " + line(edge)
+	}
+	if f.Verdict == checkers.Confirmed && b.Did != "" {
+		s += ": " + line(b.Did)
+	}
+	if more := f.Hits - 1; more > 0 {
+		s += fmt.Sprintf(", and at %s more", num(more))
+	}
+	return s
+}
+
+// exchangeName is how a person names an exchange: "POST /charges #12".
+func exchangeName(b checkers.Bite) string {
+	name := clip(line(b.Exchange), 120)
+	if b.Nth > 0 {
+		name += fmt.Sprintf(" #%d", b.Nth)
+	}
+	return name
 }
 
 // recovery says how long the target needed after the fault, "" where it was never there.
@@ -217,6 +254,9 @@ func span(f checkers.FaultResult, end time.Duration) (from, to time.Duration, ok
 // shape adds to a fault's target what the plan says of it: "+250ms", "for 1s".
 func shape(s faults.Spec) string {
 	var p []string
+	if w := s.When; w != nil {
+		p = append(p, waits(*w))
+	}
 	if s.Delay > 0 {
 		p = append(p, "+"+took(s.Delay))
 	}
@@ -232,7 +272,34 @@ func shape(s faults.Spec) string {
 	if s.Grace > 0 {
 		p = append(p, "grace "+took(s.Grace))
 	}
+	if s.Frame != "" {
+		p = append(p, "then the message: "+line(s.Frame))
+	}
+	if s.End != "" {
+		p = append(p, "then the connection: "+line(s.End))
+	}
+	if s.Again != "" {
+		p = append(p, "again "+line(s.Again))
+	}
 	return strings.Join(p, ", ")
+}
+
+// waits is the exchange that a fault is placed at: "at POST /charges #3 of o-17, after".
+func waits(w faults.When) string {
+	s := "at " + clip(line(w.Exchange), 120)
+	switch {
+	case w.Nth > 0:
+		s += fmt.Sprintf(" #%d", w.Nth)
+	case w.Every > 0:
+		s += fmt.Sprintf(", one in %d", w.Every)
+	}
+	if w.Unit != "" {
+		s += " of " + line(w.Unit)
+	}
+	if w.Point != "" {
+		s += ", " + line(w.Point)
+	}
+	return s
 }
 
 // elapsed is how long the run took, on the wall clock; 0 where it is not known.

@@ -24,16 +24,33 @@ func (r *reading) aimAt(spec *faults.Spec) {
 	}
 }
 
-// arrows are how two components are joined, the longest first: <-> holds the others.
-var arrows = []string{"<->", "->", "<-"}
-
-// edge reads "a <-> b", "a -> b" or "a <- b". The arrow says whose bytes are meant; which of the two dials, the target knows.
+// edge reads the edge of a fault. The arrow says whose bytes are meant; for a kind that acts on a message, its side of the exchange does.
 func (r *reading) edge(spec *faults.Spec) {
 	text, ok := r.text(r.aim, r.kind.Name)
 	if !ok {
 		return
 	}
-	a, b, arrow := "", "", ""
+	usual := "<->"
+	if r.acts() {
+		usual = "->"
+	}
+	edge, direction, ok := r.pair(r.aim, text, r.kind.Name+" is aimed at an edge: write two components and an arrow, as in relay "+usual+" broker")
+	if !ok {
+		return
+	}
+	spec.From, spec.To, spec.Direction = edge.From, edge.To, direction
+	if r.acts() {
+		spec.Direction = faults.Requests
+	}
+}
+
+// arrows are how two components are joined, the longest first: <-> holds the others.
+var arrows = []string{"<->", "->", "<-"}
+
+// pair reads "a <-> b", "a -> b" or "a <- b", in whichever order: the edge between two components, and whose bytes are meant.
+// form says how that is written.
+func (r *reading) pair(at *yaml.Node, text, form string) (targets.Edge, faults.Direction, bool) {
+	a, b, arrow, ok := "", "", "", false
 	for _, arrow = range arrows {
 		if a, b, ok = strings.Cut(text, arrow); ok {
 			break
@@ -41,29 +58,26 @@ func (r *reading) edge(spec *faults.Spec) {
 	}
 	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
 	if !ok || a == "" || b == "" {
-		r.hinted(r.aim, r.knownEdges(text), "%s is aimed at an edge: write two components and an arrow, as in relay <-> broker", r.kind.Name)
-		return
+		r.hinted(at, r.knownEdges(text), "%s", form)
+		return targets.Edge{}, "", false
 	}
-	if !r.component(r.aim, a) || !r.component(r.aim, b) || !r.known {
-		return
+	if !r.component(at, a) || !r.component(at, b) || !r.known {
+		return targets.Edge{}, "", false
 	}
 	if arrow == "<-" {
 		a, b = b, a
 	}
 	edge, reversed, ok := r.target.Topology.Edge(a, b)
-	if !ok {
-		r.hinted(r.aim, r.knownEdges(a, b), "there is no edge between %s and %s", a, b)
-		return
-	}
-	spec.From, spec.To = edge.From, edge.To
 	switch {
+	case !ok:
+		r.hinted(at, r.knownEdges(a, b), "there is no edge between %s and %s", a, b)
+		return edge, "", false
 	case arrow == "<->":
-		spec.Direction = faults.Both
+		return edge, faults.Both, true
 	case reversed:
-		spec.Direction = faults.Responses
-	default:
-		spec.Direction = faults.Requests
+		return edge, faults.Responses, true
 	}
+	return edge, faults.Requests, true
 }
 
 // knownEdges lists the edges of the given components, or all of them when there are none.

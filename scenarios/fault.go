@@ -15,7 +15,8 @@ import (
 // The keys beside the one that names the kind, as schema.json has them too.
 var (
 	commonKeys = []string{"at", "for", "every", "times"}
-	paramKeys  = []string{"restart", "delay", "rate", "flap", "grace"}
+	placeKeys  = []string{"when", "then"} // in place of all of these but for
+	paramKeys  = []string{"restart", "delay", "rate", "flap", "grace", "frame", "end", "again"}
 )
 
 const (
@@ -39,21 +40,30 @@ func (p *parser) faults(o object, target targets.Target, known bool, load time.D
 		return nil
 	}
 	var planned []Fault
-	nodes := map[string]*yaml.Node{}
+	nodes, last := map[string]*yaml.Node{}, 0
 	for _, item := range p.list(n, "faults") {
 		r := reading{parser: p, target: target, known: known, load: load, before: len(p.problems)}
 		for _, f := range r.fault(item) {
-			f.Spec.ID = fmt.Sprintf("f%d", len(planned)+1)
+			f.number(&last)
 			planned = append(planned, f)
 			nodes[f.Spec.ID] = r.aim
 		}
-		if len(planned) > maxFaults {
-			p.problem(resolve(item), "the scenario comes to more than %d faults here, counting repetitions", maxFaults)
+		if p.crowded(item) {
 			return nil
 		}
 	}
 	p.overlaps(planned, nodes)
+	p.rivalry(planned, nodes)
 	return planned
+}
+
+// number gives a fault the next free id, and then those that follow it: a story is numbered as it is read.
+func (f *Fault) number(last *int) {
+	*last++
+	f.Spec.ID = fmt.Sprintf("f%d", *last)
+	for i := range f.Then {
+		f.Then[i].number(last)
+	}
 }
 
 // reading is one entry of faults while it is read.
@@ -63,6 +73,7 @@ type reading struct {
 	known  bool          // the target is
 	load   time.Duration // 0: not known
 	before int           // how many problems there were before this entry
+	depth  int           // how many faults must have bitten before this one is armed
 
 	object
 	kind faults.Kind
@@ -76,18 +87,34 @@ func (r *reading) fault(n *yaml.Node) []Fault {
 		return nil
 	}
 	r.keys()
+	if r.depth > 0 && !r.placed() {
+		r.problem(r.aim, "%s is placed by time alone: it follows no other fault", r.kind.Name)
+		return nil
+	}
 	f := Fault{Spec: faults.Spec{Kind: r.kind.Name, Line: r.node.Line}}
 	r.aimAt(&f.Spec)
 	r.params(&f.Spec)
 	f.For = r.holds()
+	var laid []Fault
+	if r.placed() {
+		f.Spec.When = r.when(&f.Spec)
+		r.manner(&f.Spec)
+		laid = []Fault{f}
+	}
 	if len(r.problems) == r.before && r.known {
 		r.applies(f)
 	}
-	repeated := r.repeat(f, r.begins())
+	if r.placed() {
+		r.ends(f)
+		laid[0].Then = r.then()
+	} else {
+		laid = r.repeat(f, r.begins())
+	}
+	r.laid += max(len(laid), 1)
 	if len(r.problems) > r.before {
 		return nil
 	}
-	return repeated
+	return laid
 }
 
 // applies asks the kind whether this fault is possible on this target, however long the seed lets it hold.
@@ -115,7 +142,7 @@ func (r *reading) findKind() bool {
 			return false
 		case ok:
 			r.kind, r.aim = k, resolve(e.value)
-		case !slices.Contains(commonKeys, e.key.Value) && !slices.Contains(paramKeys, e.key.Value) && e.key.Value != "when":
+		case !slices.Contains(commonKeys, e.key.Value) && !slices.Contains(paramKeys, e.key.Value) && !slices.Contains(placeKeys, e.key.Value):
 			strangers = append(strangers, e)
 		}
 	}
@@ -140,10 +167,20 @@ func (r *reading) keys() {
 	takes := r.takes()
 	for _, e := range r.entries {
 		switch key := e.key.Value; {
-		case key == "when":
-			r.problem(e.key, "faults placed by events are not available in this version; use at")
 		case slices.Contains(takes, key):
-		case slices.Contains(paramKeys, key), slices.Contains(commonKeys, key):
+		case key == "at" && r.acts():
+			r.problem(e.key, "%s acts on one message, and a message comes when it comes: place it with when", r.kind.Name)
+		case key == "at" && r.depth > 0:
+			r.problem(e.key, "what follows another fault waits for a message of its own: place it with when")
+		case key == "at" && r.placed():
+			r.problem(e.key, "at and when exclude each other: a fault is placed by time or by an event")
+		case (key == "every" || key == "times") && r.placed():
+			r.problem(e.key, "%s repeats a fault by time, and this one is placed by an event: write one for each", key)
+		case slices.Contains(placeKeys, key) && !slices.Contains(exact, r.kind.Name):
+			r.problem(e.key, "%s is placed by time alone: it takes no %s", r.kind.Name, key)
+		case (key == "then" || key == "frame") && slices.Contains(exact, r.kind.Name):
+			r.problem(e.key, "%s goes with when: this %s is placed by time", key, r.kind.Name)
+		case slices.Contains(paramKeys, key), slices.Contains(commonKeys, key), slices.Contains(placeKeys, key):
 			r.hinted(e.key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
 		default:
 			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, didYouMean(key, takes))
@@ -153,7 +190,20 @@ func (r *reading) keys() {
 
 // takes are the keys of an entry of this kind, its own first.
 func (r *reading) takes() []string {
-	takes := slices.Concat([]string{r.kind.Name}, commonKeys, r.kind.Params)
+	if acts, ok := messages[r.kind.Name]; ok {
+		return slices.Concat([]string{r.kind.Name}, placeKeys, acts.params)
+	}
+	takes := []string{r.kind.Name}
+	if r.placed() {
+		takes = append(takes, "when", "then", "for", "frame")
+	} else {
+		takes = append(takes, commonKeys...)
+	}
+	for _, p := range r.kind.Params { // a kind may name what only its placed faults take
+		if !slices.Contains(takes, p) && p != "frame" {
+			takes = append(takes, p)
+		}
+	}
 	if slices.Contains(restarts, r.kind.Name) {
 		takes = append(takes, "restart")
 	}
@@ -162,8 +212,9 @@ func (r *reading) takes() []string {
 
 // params reads what only some kinds take. A delay and a rate are the point of the kinds that take them.
 func (r *reading) params(spec *faults.Spec) {
+	takes := r.takes()
 	for _, need := range []struct{ key, example string }{{"delay", "delay: 300ms"}, {"rate", "rate: 16KB/s"}} {
-		if slices.Contains(r.kind.Params, need.key) {
+		if slices.Contains(takes, need.key) {
 			r.required(r.object, need.key, r.kind.Name, need.example)
 		}
 	}

@@ -17,6 +17,9 @@ func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
 	}
 	for i, later := range planned {
 		for _, earlier := range planned[:i] {
+			if later.Spec.When != nil || earlier.Spec.When != nil { // only the run knows when
+				continue
+			}
 			if err := p.v.clash(earlier, later); err != nil {
 				p.problem(nodes[later.Spec.ID], "%s", oneLine(err))
 				break

@@ -101,16 +101,16 @@ func TestParse(t *testing.T) {
 		"api", "relay", "broker", "saga", "inventory", "payments", "shipping", "audit",
 	}}
 	want := []Fault{
-		{faults.Spec{Kind: "crash", Component: "relay", Line: 10}, Range{2 * time.Second, 2500 * time.Millisecond}, once(200 * time.Millisecond)},
-		{flapping, once(3 * time.Second), Range{500 * time.Millisecond, time.Second}},
-		{flapping, Range{4 * time.Second, 5 * time.Second}, Range{500 * time.Millisecond, time.Second}},
-		{cut, second, second},
-		{slow, second, second},
-		{narrow, second, second},
-		{drain, second, Range{}},
-		{drain, once(3 * time.Second), Range{}},
-		{drain, once(5 * time.Second), Range{}},
-		{every, second, Range{}},
+		{faults.Spec{Kind: "crash", Component: "relay", Line: 10}, Range{2 * time.Second, 2500 * time.Millisecond}, once(200 * time.Millisecond), nil},
+		{flapping, once(3 * time.Second), Range{500 * time.Millisecond, time.Second}, nil},
+		{flapping, Range{4 * time.Second, 5 * time.Second}, Range{500 * time.Millisecond, time.Second}, nil},
+		{cut, second, second, nil},
+		{slow, second, second, nil},
+		{narrow, second, second, nil},
+		{drain, second, Range{}, nil},
+		{drain, once(3 * time.Second), Range{}, nil},
+		{drain, once(5 * time.Second), Range{}, nil},
+		{every, second, Range{}, nil},
 	}
 	require.Len(t, s.Faults, len(want))
 	for i := range want {
@@ -192,6 +192,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
+	f.Add([]byte(told))
 	for _, info := range Shipped() {
 		f.Add(info.Source)
 	}

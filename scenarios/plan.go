@@ -58,7 +58,7 @@ func (p Plan) Validate() error {
 		bad("quiesce: %v is no deadline", p.Quiesce)
 	}
 	seen := map[string]bool{}
-	for i, f := range p.Faults {
+	for i, f := range faults.All(p.Faults) {
 		if f.ID == "" || seen[f.ID] {
 			bad("faults[%d]: id %q is empty or taken", i, f.ID)
 		}
@@ -67,7 +67,21 @@ func (p Plan) Validate() error {
 			bad("fault %s: %w", f.ID, err)
 		}
 	}
+	for _, f := range p.Faults {
+		if d := depth(f); d > maxThen {
+			bad("fault %s: then nests %d deep: %d is the most", f.ID, d, maxThen)
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// depth is how many faults follow one another after this one.
+func depth(f faults.Spec) int {
+	deepest := 0
+	for _, next := range f.Then {
+		deepest = max(deepest, 1+depth(next))
+	}
+	return deepest
 }
 
 func (p Plan) validFault(f faults.Spec) error {
@@ -83,6 +97,32 @@ func (p Plan) validFault(f faults.Spec) error {
 		return fmt.Errorf("begins at %v, when the load of %v is over", f.At, load)
 	case f.At+f.For > load+Overrun:
 		return fmt.Errorf("holds until %v: the load ends at %v, and a fault may outlast it by %v at most", f.At+f.For, load, Overrun)
+	}
+	return validPlace(f)
+}
+
+// validPlace says what is wrong with how a fault is placed by an event.
+func validPlace(f faults.Spec) error {
+	_, acts := messages[f.Kind]
+	w := f.When
+	switch {
+	case w == nil && acts:
+		return errors.New("acts on a message, and does not say on which")
+	case w == nil && len(f.Then) > 0:
+		return fmt.Errorf("%s follows it, and it is placed by time", f.Then[0].ID)
+	case w == nil:
+		return nil
+	case w.From == "" || w.To == "" || w.Exchange == "":
+		return errors.New("waits for no message: it needs an edge and an exchange")
+	case w.Point != before && w.Point != after:
+		return fmt.Errorf("point %q is none: before or after", w.Point)
+	case (w.Nth == 0) == (w.Every == 0):
+		return errors.New("does not say which message: it needs nth or every")
+	}
+	for _, next := range f.Then {
+		if next.When == nil {
+			return fmt.Errorf("%s follows it, and waits for no message", next.ID)
+		}
 	}
 	return nil
 }

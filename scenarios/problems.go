@@ -52,14 +52,16 @@ func (ps Problems) Error() string {
 	return b.String()
 }
 
-// sort orders by position; problems of one place keep the order in which they were found.
-func (ps Problems) sort() {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
+// sort orders by position; problems of one place keep the order in which they were found. What several aliases of one place have in
+// common is said once.
+func (ps *Problems) sort() {
+	slices.SortStableFunc(*ps, func(a, b Problem) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
 		return a.Column - b.Column
 	})
+	*ps = slices.Compact(*ps)
 }
 
 func plural(n int, word string) string {

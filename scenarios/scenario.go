@@ -29,10 +29,11 @@ type Scenario struct {
 	Quiesce    time.Duration
 }
 
-// Fault is one fault of a scenario. Spec.At and Spec.For are zero until a plan draws them from At and For.
+// Fault is one fault of a scenario. Spec.At, Spec.For and Spec.Then are zero until a plan draws them from At, For and Then.
 type Fault struct {
 	Spec    faults.Spec
 	At, For Range
+	Then    []Fault // armed once this one has bitten
 }
 
 // Vocabulary is what scenarios may name: whoever wires the program together fills it from the packages that own these names.
@@ -119,13 +120,24 @@ func (s *Scenario) Plan(seed uint64, defect string) Plan {
 		Quiesce: s.Quiesce,
 	}
 	for _, f := range s.Faults {
-		spec := f.Spec
-		spec.Components = slices.Clone(spec.Components)
-		spec.At = f.At.draw(workloads.Stream(seed, "fault/"+spec.ID+"/at"))
-		spec.For = f.For.draw(workloads.Stream(seed, "fault/"+spec.ID+"/for"))
-		plan.Faults = append(plan.Faults, spec)
+		plan.Faults = append(plan.Faults, f.draw(seed))
 	}
 	return plan
+}
+
+// draw resolves a fault, and those that follow it.
+func (f Fault) draw(seed uint64) faults.Spec {
+	spec := f.Spec
+	spec.Components = slices.Clone(spec.Components)
+	spec.At = f.At.draw(workloads.Stream(seed, "fault/"+spec.ID+"/at"))
+	spec.For = f.For.draw(workloads.Stream(seed, "fault/"+spec.ID+"/for"))
+	if spec.When != nil {
+		spec.When = new(*spec.When)
+	}
+	for _, next := range f.Then {
+		spec.Then = append(spec.Then, next.draw(seed))
+	}
+	return spec
 }
 
 // draw picks an instant of the range, in whole milliseconds from its beginning: what a person can read and type.

@@ -39,6 +39,7 @@ func validate(t *testing.T, src []byte) error {
 
 func TestShippedScenariosMatchTheSchema(t *testing.T) {
 	assert.NoError(t, validate(t, []byte(whole)))
+	assert.NoError(t, validate(t, []byte(told)))
 	for _, info := range Shipped() {
 		assert.NoError(t, validate(t, info.Source), info.Name)
 		assert.Contains(t, string(info.Source), "# yaml-language-server: $schema=schema.json\n", info.Name)
@@ -48,7 +49,7 @@ func TestShippedScenariosMatchTheSchema(t *testing.T) {
 // What the schema can see, it must see: only names, times that do not fit together, and sums are beyond it.
 func TestTheSchemaRefusesWhatTheParserRefuses(t *testing.T) {
 	beyond := []string{ // for the parser alone
-		"conditions", "guarantees", "target", "mix", "impossible-times", "overlap", "too-much", "too-many-faults", "too-many-operations",
+		"conditions", "guarantees", "target", "mix", "impossible-times", "overlap", "rivals", "too-much", "too-many-faults", "too-many-operations",
 	}
 	archives, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
@@ -78,7 +79,8 @@ func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 	assert.ElementsMatch(t, documentKeys, keys(s.object))
 	assert.ElementsMatch(t, workloadKeys, keys(s.Defs["load"]))
 	assert.ElementsMatch(t, phaseKeys, keys(s.Defs["phase"]))
-	assert.ElementsMatch(t, slices.Concat(words().kindNames(), commonKeys, paramKeys), keys(s.Defs["fault"]))
+	assert.ElementsMatch(t, slices.Concat(words().kindNames(), commonKeys, placeKeys, paramKeys), keys(s.Defs["fault"]))
+	assert.ElementsMatch(t, whenKeys, keys(s.Defs["when"]))
 
 	var w object
 	require.NoError(t, json.Unmarshal(s.Properties["workload"], &w))
@@ -95,8 +97,12 @@ func TestTheParserKnowsEachKey(t *testing.T) {
 		_, problems := Parse("keys.yaml", []byte("workload: {orders: {"+key+": [1]}}\n"), words())
 		assert.NotContains(t, problems.Error(), "unknown key", key)
 	}
-	for _, key := range slices.Concat(commonKeys, paramKeys) {
+	for _, key := range slices.Concat(commonKeys, placeKeys, paramKeys) {
 		_, problems := Parse("keys.yaml", []byte("faults: [{crash: relay, "+key+": [1]}]\n"), words())
+		assert.NotContains(t, problems.Error(), "unknown key", key)
+	}
+	for _, key := range whenKeys {
+		_, problems := Parse("keys.yaml", []byte("faults: [{crash: relay, when: {"+key+": [1]}}]\n"), words())
 		assert.NotContains(t, problems.Error(), "unknown key", key)
 	}
 }
@@ -118,7 +124,7 @@ func TestTheDocumentedExamplesAreRight(t *testing.T) {
 		assert.NoError(t, validate(t, block[1]))
 	}
 	assert.Positive(t, found)
-	for _, key := range slices.Concat(documentKeys, workloadKeys, words().kindNames(), commonKeys, paramKeys) {
+	for _, key := range slices.Concat(documentKeys, workloadKeys, words().kindNames(), commonKeys, placeKeys, whenKeys, paramKeys) {
 		assert.Contains(t, string(page), "`"+key, "every key is explained")
 	}
 }

@@ -22,7 +22,8 @@ type Step struct {
 	Text   string
 }
 
-// Steps is the plan as a person reads it: the phases of a run, in order, and below chaos everything that happens, by time.
+// Steps is the plan as a person reads it: the phases of a run, in order, and below chaos everything that happens: by time, and then
+// what happens when a message comes.
 func (p Plan) Steps() []Step {
 	defect := ""
 	if p.Defect != "" {
@@ -34,10 +35,12 @@ func (p Plan) Steps() []Step {
 		{"3", "baseline", "a short load without faults: it must succeed"},
 		{"4", "chaos", p.chaos()},
 	}
-	for i, s := range p.timeline() {
+	timeline := p.timeline()
+	for i, s := range timeline {
 		s.Number = "4." + strconv.Itoa(i+1)
 		steps = append(steps, s)
 	}
+	steps = append(steps, story(p.Faults, "4.", len(timeline), 0)...)
 	return append(steps,
 		Step{"5", "heal", "every fault undone, and seen to be gone"},
 		Step{"6", "quiesce", fmt.Sprintf("until nothing is open any more, %v at most", p.Quiesce)},
@@ -93,7 +96,7 @@ func mixture(mix map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// timeline is what happens during chaos, by time: phases of the load, and faults.
+// timeline is what happens during chaos, by time: phases of the load, and the faults that are placed so.
 func (p Plan) timeline() []Step {
 	type moment struct {
 		at   time.Duration
@@ -107,6 +110,9 @@ func (p Plan) timeline() []Step {
 		begin += phase.For
 	}
 	for _, f := range p.Faults {
+		if f.When != nil {
+			continue
+		}
 		moments = append(moments, moment{f.At, Step{Name: f.ID, Text: fmt.Sprintf("%-9s %-7s %s", f.At, f.ID, sentence(f))}})
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at, b.at) })

@@ -16,6 +16,8 @@ type parser struct {
 	source
 	v        Vocabulary
 	problems Problems
+	laid     int  // faults, so far
+	full     bool // of faults
 }
 
 // problem notes what is wrong at a node.

@@ -36,6 +36,9 @@ func (r *reading) begins() []beginning {
 
 // holds reads for, and restart where it is another word for it.
 func (r *reading) holds() Range {
+	if r.acts() {
+		return Range{}
+	}
 	key, read := "for", lasting
 	if e, ok := r.entry("restart"); ok && slices.Contains(restarts, r.kind.Name) {
 		if r.get("for") != nil {
@@ -92,6 +95,13 @@ func (r *reading) repetition() (every time.Duration, times int) {
 			value(r.parser, t.value, "times", 1, between(1, maxFaults))
 	}
 	return 0, 1
+}
+
+// ends reports a placed fault that would hold on long after the load, even if its message came at once.
+func (r *reading) ends(f Fault) {
+	if r.load > 0 && f.For.Max > r.load+Overrun {
+		r.problem(r.aim, "the fault would hold for %v: the load ends at %v, and a fault may outlast it by at most %v", f.For.Max, r.load, Overrun)
+	}
 }
 
 // inTime reports a fault that may begin when the load is over, or may hold on long after it. n counts its repetitions.

@@ -47,9 +47,7 @@ func TestShippedScenariosNameOnlyWhatThereIs(t *testing.T) {
 			require.NoError(t, plan.Validate())
 			require.Empty(t, faults.CheckOverlap(plan.Faults), "%s, seed %d", info.Name, seed)
 			for _, f := range plan.Faults {
-				kind, err := faults.Lookup(f.Kind)
-				require.NoError(t, err)
-				require.NoError(t, kind.Applies(f, targets.Reference().Topology), "%s, seed %d", info.Name, seed)
+				require.NoError(t, faults.Check(f, targets.Reference().Topology), "%s, seed %d", info.Name, seed)
 			}
 		}
 	}
@@ -91,13 +89,17 @@ var block = regexp.MustCompile("(?s)```(?:yaml)?\n(.*?)```")
 
 // The plan and the problems on the page are what the program prints.
 func TestThePageShowsWhatIsPrinted(t *testing.T) {
-	var example, plan, problems string
+	var example, plan, problems, story, storyPlan string
 	for _, b := range block.FindAllStringSubmatch(page(t), -1) {
 		switch text := b[1]; {
 		case strings.Contains(text, "scenario: slow-gateway"):
 			example = text
 		case strings.HasPrefix(text, "slow-gateway on reference"):
 			plan = text
+		case strings.Contains(text, "scenario: the-third-charge"):
+			story = text
+		case strings.HasPrefix(text, "the-third-charge on reference"):
+			storyPlan = text
 		case strings.HasPrefix(text, "slow-gateway.yaml:"):
 			problems = text
 		}
@@ -105,6 +107,9 @@ func TestThePageShowsWhatIsPrinted(t *testing.T) {
 	s, wrong := scenarios.Parse("slow-gateway.yaml", []byte(example), real())
 	require.Empty(t, wrong, "%v", wrong)
 	assert.Equal(t, plan, s.Plan(42, "").String())
+	s, wrong = scenarios.Parse("the-third-charge.yaml", []byte(story), real())
+	require.Empty(t, wrong, "%v", wrong)
+	assert.Equal(t, storyPlan, s.Plan(1, "").String())
 
 	const broken = "scenario: slow-gateway\nworkload:\n  orders: {rate: 40, for: 8s}\nfaults:\n" +
 		"  - partitoin: relay <-> broker\n    at: 3s\n    for: 1s\n  - crash: gateway\n    at: 9s\n"

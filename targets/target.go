@@ -9,9 +9,12 @@ type Protocol string
 
 // The protocols that an edge can speak.
 const (
-	HTTP Protocol = "http"
-	NATS Protocol = "nats"
-	TCP  Protocol = "tcp"
+	HTTP     Protocol = "http"
+	NATS     Protocol = "nats"
+	Postgres Protocol = "postgres"
+	RESP     Protocol = "resp" // Redis and its kin
+	AMQP     Protocol = "amqp" // 0-9-1
+	TCP      Protocol = "tcp"  // whatever else
 )
 
 // Component is one separately crashable part of a target.

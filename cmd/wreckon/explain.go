@@ -63,7 +63,9 @@ func explainTarget(t targets.Target) string {
 }
 
 func explainKind(k faults.Kind) string {
-	params := "at, for"
+	params := map[string]string{
+		faults.ByTime: "at, for", faults.ByEvent: "when, then", faults.ByEither: "at or when, for; with when also frame, then",
+	}[k.Placed]
 	if len(k.Params) > 0 {
 		params += ", " + strings.Join(k.Params, ", ")
 	}

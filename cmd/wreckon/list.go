@@ -67,9 +67,10 @@ func newList() *cobra.Command {
 	for _, t := range topics {
 		names = append(names, t.name)
 	}
-	return &cobra.Command{
+	points := newPoints()
+	cmd := &cobra.Command{
 		Use:       "list [TOPIC]",
-		Short:     "List scenarios, targets, faults, guarantees, metrics and defects",
+		Short:     "List scenarios, targets, faults, guarantees, metrics, defects, and the points of a scenario",
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -85,11 +86,13 @@ func newList() *cobra.Command {
 				}
 			}
 			if !found {
-				return unknown("topic", args[0], names, "")
+				return unknown("topic", args[0], append(names, points.Name()), "")
 			}
 			return nil
 		},
 	}
+	cmd.AddCommand(points)
+	return cmd
 }
 
 func printTopic(w io.Writer, t topic, titled bool) error {

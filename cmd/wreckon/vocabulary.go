@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/wreckon/wreckon/checkers"
@@ -48,8 +49,21 @@ func specOf(p scenarios.Plan, failed, aborted string) checkers.Spec {
 	s := checkers.Spec{
 		Guarantees: p.Guarantees, Require: p.Require, Thresholds: p.Thresholds, Late: p.Workload.Late, Failed: failed, Aborted: aborted,
 	}
-	for _, f := range p.Faults {
-		s.Planned = append(s.Planned, checkers.PlannedFault{ID: f.ID, Kind: f.Kind, Target: f.Target()})
-	}
+	s.Planned = planned(nil, p.Faults, "")
 	return s
+}
+
+// planned lists faults, each before those that follow it.
+func planned(list []checkers.PlannedFault, specs []faults.Spec, after string) []checkers.PlannedFault {
+	for _, f := range specs {
+		p := checkers.PlannedFault{ID: f.ID, Kind: f.Kind, Target: f.Target(), After: after}
+		if w := f.When; w != nil {
+			p.When = &checkers.Waits{Exchange: w.Exchange, Nth: w.Nth, Every: w.Every, Unit: w.Unit, Point: w.Point}
+			if from, to := cmp.Or(w.From, f.From), cmp.Or(w.To, f.To); from != "" {
+				p.When.Edge = from + " -> " + to
+			}
+		}
+		list = planned(append(list, p), f.Then, f.ID)
+	}
+	return list
 }

@@ -5,12 +5,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/faults/wire"
+	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -40,14 +43,18 @@ func BenchmarkProxyRoundTrip(b *testing.B) {
 }
 
 func BenchmarkProxyHTTP16(b *testing.B) {
-	const conns = 16
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
 	b.Cleanup(web.Close)
 	upstream := web.Listener.Addr().String()
 	listen, _, _ := proxied(b, targets.Edge{From: "client", To: "api", Protocol: targets.HTTP}, upstream)
+	bench16(b, [2]string{"http://" + upstream, "http://" + listen})
+}
+
+// bench16 asks two servers from 16 connections.
+func bench16(b *testing.B, urls [2]string) {
+	const conns = 16
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns}}
 	b.Cleanup(client.CloseIdleConnections)
-	urls := [2]string{"http://" + upstream, "http://" + listen}
 	compare(b, func(side, n int) {
 		work := make(chan struct{}, n)
 		for range n {
@@ -118,4 +125,47 @@ func BenchmarkArm(b *testing.B) {
 		link.Set(faults.Shape{HoldRequests: true})
 		link.Set(faults.Shape{})
 	}
+}
+
+// BenchmarkExchangesHTTP16 is BenchmarkProxyHTTP16 with every message understood and every exchange recorded.
+func BenchmarkExchangesHTTP16(b *testing.B) {
+	r, server := countingRig(b)
+	bench16(b, [2]string{server.url, "http://" + r.listen})
+}
+
+// BenchmarkArmTrap arms and disarms a trap.
+func BenchmarkArmTrap(b *testing.B) {
+	r, _ := countingRig(b)
+	trap := wire.Trap{Signature: "POST /orders", Nth: 1 << 60, Unit: history.NoUnit}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.session.Arm(trap).Disarm()
+	}
+}
+
+// BenchmarkRelease measures from the release of a held request until the server has it.
+func BenchmarkRelease(b *testing.B) {
+	arrived := make(chan time.Time, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived <- time.Now() }))
+	b.Cleanup(s.Close)
+	r := understood(b, s.Listener.Addr().String())
+	hits := make(chan wire.Hit, 1)
+	r.session.Arm(wire.Trap{Unit: history.NoUnit, Do: func(h wire.Hit) wire.Fate {
+		hits <- h
+		return wire.Fate{Action: wire.Hold}
+	}})
+	var took []time.Duration
+	for b.Loop() {
+		done := make(chan error, 1)
+		go func() { _, err := r.post("x"); done <- err }()
+		h := <-hits
+		start := time.Now()
+		h.Release(wire.Fate{})
+		took = append(took, (<-arrived).Sub(start))
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-to-server-median")
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -17,7 +18,8 @@ const dialTimeout = 5 * time.Second
 // conn is one connection through a link: two sockets, two ways.
 type conn struct {
 	link   *link
-	probe  *visit // set when it was made by a probe, which the counters leave out
+	tap    *wire.Tap // what understands its messages; nil: nothing does
+	probe  *visit    // set when it was made by a probe, which the counters leave out
 	client *net.TCPConn
 	ways   [2]way
 
@@ -25,6 +27,7 @@ type conn struct {
 	cancel  context.CancelFunc
 	dialled chan struct{} // closed once upstream is set
 
+	silent  atomic.Bool // nothing of it is delivered any more, and it stays open
 	lost    atomic.Bool // bytes of it were thrown away: it cannot go on
 	torn    atomic.Bool // a side vanished: the other must see a reset, not an orderly end
 	touched atomic.Pointer[handle]
@@ -63,13 +66,9 @@ func (c *conn) dial() {
 			return
 		}
 	}
-	if waited {
-		select {
-		case <-c.givenUp():
-			c.close()
-			return
-		default:
-		}
+	if c.probe != nil && !waits(c.client, false) || waited && !waits(c.client, c.link.edge.Protocol == targets.TCP) {
+		c.close()
+		return
 	}
 	d := net.Dialer{Timeout: dialTimeout}
 	up, err := d.DialContext(c.ctx, "tcp", c.link.upstream)
@@ -90,8 +89,9 @@ func (c *conn) dial() {
 	close(c.dialled)
 }
 
-// givenUp is closed when the client left. A connection that was opened in a cut and given up in it never happened: across a real
-// cut its handshake would not have completed. HTTP and NATS clients that close their half have left; others may be waiting.
+// givenUp is closed when the client was seen to leave. A connection that was opened in a cut and given up in it never happened: across
+// a real cut its handshake would not have completed. Clients that close their half have left in all protocols that are known; in
+// others they may be waiting.
 func (c *conn) givenUp() <-chan struct{} {
 	if c.link.edge.Protocol == targets.TCP {
 		return nil
@@ -131,6 +131,7 @@ type way struct {
 	cut    chan struct{} // closed before it, when the source ended other than by an orderly close
 	gone   chan struct{} // closed when nothing can be delivered any more
 	failed bool          // of the writing goroutine: delivery failed
+	ending atomic.Int32  // a wire.End, set by the pump before it ends: how the connection ends once all is written
 
 	flow // of the pump
 }
@@ -180,6 +181,9 @@ func (w *way) Write(b []byte) (int, error) {
 	delivered.Add(int64(len(b)))
 	n, err := s.Write(b)
 	delivered.Add(int64(n - len(b)))
+	if w.conn.tap != nil && n > 0 {
+		w.conn.tap.Written(wire.Way(w.dir), n)
+	}
 	w.failed = w.failed || err != nil
 	return n, err
 }
@@ -187,6 +191,12 @@ func (w *way) Write(b []byte) (int, error) {
 // Close is called by Toxiproxy's link, once, after the last Write. An orderly end closes one half of the socket; when delivery
 // failed, the receiver is gone, which the other way is made to notice.
 func (w *way) Close() error {
+	switch wire.End(w.ending.Load()) {
+	case wire.Close:
+		w.conn.close()
+	case wire.Reset:
+		w.conn.abort()
+	}
 	// Once the connection is being shut, how its sockets end is decided there: an orderly end must not overtake a reset.
 	if s := w.socket(false); s != nil && w.conn.ctx.Err() == nil {
 		if w.failed {
@@ -199,6 +209,10 @@ func (w *way) Close() error {
 	close(w.gone)
 	if w.conn.writers.Add(-1) == 0 {
 		w.conn.close()
+		if w.conn.tap != nil {
+			w.conn.tap.Close()
+			w.conn.link.running.Done()
+		}
 	}
 	return nil
 }

@@ -4,19 +4,32 @@ import (
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
+
+	"github.com/wreckon/wreckon/faults/wire"
 )
 
 // window is how many bytes of one way may be on their way under a delay, so that a delay does not limit the rate: 40 MB/s at 100 ms.
 const window = 4 << 20
 
+// item is a run of bytes on its way. On an edge whose messages are understood it is a piece of them, and may wait, or end the connection.
+type item struct {
+	*stream.StreamChunk
+	piece   wire.Piece
+	offered bool // its delivery has begun
+}
+
+// maxChunk bounds what the pump hands on at once: of a chunk that is larger than the buffer of its io.Copy, Toxiproxy's ChanReader
+// loses what is left over when the next chunk is there already.
+const maxChunk = 32 << 10
+
 // flow is what is in flight on a way. Only its pump uses it.
 type flow struct {
-	queue   []*stream.StreamChunk // read, not yet delivered; the Timestamp of each says when it was read
-	bytes   int                   // in queue
-	counted int                   // chunks at the head of queue that are counted as touched
-	end     time.Time             // when the source ended; zero before
-	booked  *armed                // the rule whose limiter has booked the head of queue, nil for none ...
-	slot    time.Time             // ... and when it is through
+	queue   []item    // read, not yet delivered; the Timestamp of each says when it was read
+	bytes   int       // in queue
+	counted int       // chunks at the head of queue that are counted as touched
+	end     time.Time // when the source ended; zero before
+	booked  *armed    // the rule whose limiter has booked the head of queue, nil for none ...
+	slot    time.Time // ... and when it is through
 	timer   *time.Timer
 }
 
@@ -30,7 +43,22 @@ func (w *way) full(a *armed) bool {
 
 // over tells that the source has ended, and that its end may be passed on.
 func (w *way) over(a *armed, held bool) bool {
-	return !w.end.IsZero() && len(w.queue) == 0 && !held && time.Until(w.end.Add(a.delay[w.dir])) <= 0
+	return !w.end.IsZero() && len(w.queue) == 0 && !held && time.Until(w.end.Add(a.delay[w.dir])) <= 0 &&
+		w.muted() == nil && (w.conn.tap == nil || w.conn.silent.Load() || !w.conn.tap.Lingers(wire.Way(w.dir)))
+}
+
+// muted is closed when the caller on a connection that fell silent has left; before that, no end is passed to it. It is nil elsewhere.
+func (w *way) muted() <-chan struct{} {
+	if !w.conn.silent.Load() || w.dir != responses || w.end.IsZero() {
+		return nil
+	}
+	left := w.conn.ways[requests].ended
+	select {
+	case <-left:
+		return nil
+	default:
+		return left
+	}
 }
 
 // next is what is to be delivered next, and not before when. It is nil when there is nothing, or only the end.
@@ -45,14 +73,17 @@ func (w *way) next(a *armed, held bool) (next *stream.StreamChunk, at time.Time)
 		}
 		return nil, at
 	}
-	next = w.queue[0]
+	next = w.queue[0].StreamChunk
 	if delay > 0 {
 		if at = next.Timestamp.Add(delay); time.Until(at) > 0 {
 			return next, at
 		}
 	}
+	if len(next.Data) > maxChunk {
+		next = &stream.StreamChunk{Data: next.Data[:maxChunk], Timestamp: next.Timestamp}
+	}
 	if a.rate > 0 {
-		if n := piece(a.rate); n < len(next.Data) {
+		if n := slice(a.rate); n < len(next.Data) {
 			next = &stream.StreamChunk{Data: next.Data[:n], Timestamp: next.Timestamp}
 		}
 		if w.booked != a {
@@ -81,7 +112,7 @@ func (w *way) sent(n int) {
 	w.booked, w.bytes = nil, w.bytes-n
 	head := w.queue[0]
 	if n < len(head.Data) {
-		w.queue[0] = &stream.StreamChunk{Data: head.Data[n:], Timestamp: head.Timestamp}
+		w.queue[0].StreamChunk = &stream.StreamChunk{Data: head.Data[n:], Timestamp: head.Timestamp}
 		return
 	}
 	w.counted = max(0, w.counted-1)
@@ -89,7 +120,7 @@ func (w *way) sent(n int) {
 		w.queue = w.queue[:0]
 		return
 	}
-	w.queue[0] = nil
+	w.queue[0] = item{}
 	w.queue = w.queue[1:]
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2/stream"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -23,7 +24,8 @@ type link struct {
 	server   *toxiproxy.ApiServer
 	proxy    *toxiproxy.Proxy
 	listener net.Listener
-	starting *conn // whose two ways are being started; used by the accepting goroutine only
+	session  *wire.Session // nil: its messages are not understood
+	starting *conn         // whose two ways are being started; used by the accepting goroutine only
 
 	ctx     context.Context // ends with the link
 	cancel  context.CancelFunc
@@ -61,6 +63,9 @@ func (h *handle) Set(s faults.Shape) {
 	close(l.armed.Swap(next).changed)
 }
 
+// Session is where traps are armed on the exchanges of the edge. nil: its messages are not understood.
+func (h *handle) Session() *wire.Session { return h.link.session }
+
 // Touched counts what the shapes of all handles did, since the link was made.
 func (h *handle) Touched() faults.Counters {
 	l := h.link
@@ -96,6 +101,10 @@ func (l *link) start(client *net.TCPConn, name string) {
 	if c.probe == nil {
 		l.open.Add(1)
 		l.total.Add(1)
+	}
+	if l.session != nil && c.probe == nil {
+		c.tap = l.session.NewConn()
+		l.running.Add(1) // until its exchanges are recorded
 	}
 	l.running.Add(len(c.ways))
 	l.starting = c

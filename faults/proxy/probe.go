@@ -1,15 +1,10 @@
 package proxy
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,10 +13,8 @@ import (
 	"github.com/wreckon/wreckon/targets"
 )
 
-const (
-	probeTimeout = time.Second           // when the caller gives no deadline
-	tcpLinger    = 20 * time.Millisecond // a bare TCP connection that stays open so long counts as answered
-)
+// probeTimeout is for when the caller gives no deadline.
+const probeTimeout = time.Second
 
 // visit is what a link knows of a probe's connection.
 type visit struct {
@@ -41,11 +34,18 @@ func (l *link) visitor(addr net.Addr) *visit {
 }
 
 // Probe makes one exchange through the proxy, on a connection of its own.
-func (h *handle) Probe(ctx context.Context) faults.Probe { return h.ProbePadded(ctx, 0) }
+func (h *handle) Probe(ctx context.Context) faults.Probe { return h.probe(ctx, 0) }
 
-// ProbePadded is Probe with at least so many bytes of request, all of which must arrive before the answer. A bare TCP edge has no
-// request that could be padded.
-func (h *handle) ProbePadded(ctx context.Context, pad int) faults.Probe {
+// padded is a handle on an edge whose probes can be made as large as one likes.
+type padded struct{ *handle }
+
+var _ faults.Padded = padded{}
+
+// ProbePadded is Probe with at least so many bytes of request, all of which must arrive before the answer; where a server takes less
+// in one question, with further questions, each on a connection of its own.
+func (h padded) ProbePadded(ctx context.Context, pad int) faults.Probe { return h.probe(ctx, pad) }
+
+func (h *handle) probe(ctx context.Context, pad int) faults.Probe {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
@@ -76,11 +76,44 @@ func outcome(err error) string {
 	return faults.SawClose
 }
 
-// exchange dials the proxy and asks what the edge's protocol lets anyone ask.
-func (l *link) exchange(ctx context.Context, v *visit, pad int) (err error) {
+// question is what a probe asks on a connection: at least pad bytes, or as many as the other side takes. asked is how many were
+// answered.
+type question struct {
+	ask    func(c net.Conn, pad int) (asked int, err error)
+	padded bool // it can be padded
+}
+
+// questions are what anyone may ask. Of other protocols no question is known.
+var questions = map[targets.Protocol]question{
+	targets.HTTP:     {askHTTP, true},
+	targets.NATS:     {askNATS, true},
+	targets.Postgres: {askPostgres, true},
+	targets.RESP:     {askRESP, true},
+	targets.AMQP:     {askAMQP, false},
+}
+
+func questionOf(p targets.Protocol) question {
+	if q, ok := questions[p]; ok {
+		return q
+	}
+	return question{ask: askTCP}
+}
+
+// exchange dials the proxy and asks what the edge's protocol lets anyone ask, until pad bytes were answered.
+func (l *link) exchange(ctx context.Context, v *visit, pad int) error {
+	q := questionOf(l.edge.Protocol)
+	for {
+		asked, err := l.askOnce(ctx, v, q, pad)
+		if pad -= asked; err != nil || pad <= 0 || !q.padded {
+			return err
+		}
+	}
+}
+
+func (l *link) askOnce(ctx context.Context, v *visit, q question, pad int) (asked int, err error) {
 	c, err := l.dialAs(ctx, v)
 	if err != nil {
-		return fmt.Errorf("dial proxy: %w", err)
+		return 0, fmt.Errorf("dial proxy: %w", err)
 	}
 	defer c.Close()
 	// A probe that gets no answer leaves with a reset, so that what it asked is not answered later, when the fault is over.
@@ -91,13 +124,7 @@ func (l *link) exchange(ctx context.Context, v *visit, pad int) (err error) {
 	}()
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	switch l.edge.Protocol {
-	case targets.HTTP:
-		return askHTTP(c, pad)
-	case targets.NATS:
-		return askNATS(c, pad)
-	}
-	return askTCP(c)
+	return q.ask(c, pad)
 }
 
 // dialAs dials the proxy from a port that is known as the probe's before the proxy can see it.
@@ -128,70 +155,4 @@ func (l *link) dialAs(ctx context.Context, v *visit) (*net.TCPConn, error) {
 		return nil, err
 	}
 	return conn.(*net.TCPConn), nil
-}
-
-// askHTTP takes any answer: who answers 404 is there. The padding is header lines, which a server reads before it answers.
-func askHTTP(c net.Conn, pad int) error {
-	const line = 4096
-	var b bytes.Buffer
-	b.WriteString("GET /.well-known/probe HTTP/1.1\r\nHost: probe\r\nUser-Agent: wreckon-probe\r\nConnection: close\r\n")
-	for i := 0; b.Len() < pad; i++ {
-		fmt.Fprintf(&b, "X-Pad-%d: %s\r\n", i, strings.Repeat("x", min(line, pad-b.Len())))
-	}
-	b.WriteString("\r\n")
-	if _, err := c.Write(b.Bytes()); err != nil {
-		return err
-	}
-	_, err := c.Read(make([]byte, 1))
-	return err
-}
-
-// askNATS pings, and pads with more pings. It does not wait for the server's INFO, so that a request is sent even where no
-// response comes through.
-func askNATS(c net.Conn, pad int) error {
-	const ping = "PING\r\n"
-	pings := 1 + pad/len(ping)
-	hello := `CONNECT {"verbose":false,"pedantic":false,"name":"probe"}` + "\r\n" + strings.Repeat(ping, pings)
-	written := make(chan error, 1) // while pongs are read: a server that cannot write stops reading
-	go func() {
-		_, err := io.WriteString(c, hello)
-		written <- err
-	}()
-	err := readPongs(c, pings)
-	_ = c.SetDeadline(time.Unix(1, 0)) // ends the writer
-	// The kernel tells of a reset once, to the reader or to the writer; the other sees an ordinary end.
-	if writeErr := <-written; err != nil && !errors.Is(writeErr, os.ErrDeadlineExceeded) {
-		err = errors.Join(err, writeErr)
-	}
-	return err
-}
-
-func readPongs(c net.Conn, pings int) error {
-	r := bufio.NewReader(c)
-	for pongs := 0; pongs < pings; {
-		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
-			return err
-		case strings.HasPrefix(line, "PONG"):
-			pongs++
-		case strings.HasPrefix(line, "-ERR"):
-			return nil // it wants credentials, say: an answer all the same
-		}
-	}
-	return nil
-}
-
-// askTCP can only see that the connection is made and stays.
-func askTCP(c net.Conn) error {
-	var b [1]byte
-	if err := c.SetReadDeadline(time.Now().Add(tcpLinger)); err != nil {
-		return err
-	}
-	_, err := c.Read(b[:])
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return nil
-	}
-	return err
 }

@@ -23,7 +23,9 @@ func probed(p targets.Protocol) targets.Edge { return targets.Edge{From: "a", To
 
 func padded(t *testing.T, l faults.Link, n int) faults.Probe {
 	t.Helper()
-	p := l.(faults.Padded).ProbePadded(context.Background(), n)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	p := l.(faults.Padded).ProbePadded(ctx, n)
 	require.NoError(t, p.Err)
 	require.Equal(t, faults.SawAnswer, p.Outcome)
 	require.GreaterOrEqual(t, p.Sent, int64(n))
@@ -87,7 +89,11 @@ func TestProbeOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, link, _ := proxied(t, probed(targets.HTTP), server(t, tc.serve))
-			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			patience := 20 * time.Second
+			if tc.want == faults.SawTimeout {
+				patience = 200 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			p := link.Probe(ctx)
 			assert.Equal(t, tc.want, p.Outcome, "%v", p.Err)

@@ -13,11 +13,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/faults/wire"
+	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
 )
 
 // Proxies are the proxied edges of one target. Make them with New; they are safe for use from any goroutine.
 type Proxies struct {
+	wire   *wire.Options        // nil: no edge's messages are understood
 	server *toxiproxy.ApiServer // never listens: it holds what Toxiproxy's links ask of it
 
 	mu     sync.Mutex
@@ -26,7 +29,10 @@ type Proxies struct {
 	closed bool
 }
 
-var _ faults.Links = (*Proxies)(nil)
+var (
+	_ faults.Links     = (*Proxies)(nil)
+	_ faults.Exchanges = (*Proxies)(nil)
+)
 
 // New makes an empty set of proxies. Close it.
 func New() *Proxies {
@@ -35,6 +41,13 @@ func New() *Proxies {
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 		links:  map[targets.Edge]*link{},
 	}
+}
+
+// NewWith makes an empty set of proxies that understand the messages of their edges, where wire knows the protocol: see Session.
+func NewWith(o wire.Options) *Proxies {
+	p := New()
+	p.wire = &o
+	return p
 }
 
 // Add puts a proxy on an edge and returns the address that the dialling component must use. upstream (host:port) need not listen
@@ -49,6 +62,9 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 		return "", fmt.Errorf("add proxy %s: the edge has one", edge.Name())
 	}
 	l := &link{edge: edge, upstream: upstream, server: p.server, owners: map[*handle]faults.Shape{}, conns: map[*conn]struct{}{}, probes: map[int]*visit{}}
+	if protocol, ok := wire.Lookup(string(edge.Protocol)); ok && p.wire != nil {
+		l.session = wire.NewSession(edge.Name(), protocol, *p.wire)
+	}
 	l.armed.Store(&armed{changed: make(chan struct{})})
 	l.proxy = toxiproxy.NewProxy(p.server, edge.Name(), "", upstream)
 	for way, stream := range []string{"upstream", "downstream"} {
@@ -78,7 +94,36 @@ func (p *Proxies) Link(edge targets.Edge) (faults.Link, error) {
 	if !ok {
 		return nil, fmt.Errorf("link %s: no proxy on this edge", edge.Name())
 	}
+	if questionOf(edge.Protocol).padded {
+		return padded{&handle{l}}, nil
+	}
 	return &handle{l}, nil
+}
+
+// Session is where traps are armed on the exchanges of an edge. nil: the edge has no proxy, or its messages are not understood.
+func (p *Proxies) Session(edge targets.Edge) *wire.Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l, ok := p.links[edge]; ok {
+		return l.session
+	}
+	return nil
+}
+
+// Arm puts a trap on the exchanges of an edge, for what is asked from now on.
+func (p *Proxies) Arm(edge targets.Edge, t wire.Trap) (*wire.Armed, error) {
+	if s := p.Session(edge); s != nil {
+		return s.Arm(t), nil
+	}
+	return nil, fmt.Errorf("arm %s: its messages are not understood, or it has no proxy", edge.Name())
+}
+
+// UnitID is how a person writes a unit.
+func (p *Proxies) UnitID(u history.Unit) string {
+	if p.wire == nil {
+		return history.UnitID("", u)
+	}
+	return history.UnitID(p.wire.Prefix, u)
 }
 
 // Stats is what went over one edge. Probes are not counted.

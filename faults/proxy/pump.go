@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/toxics"
+
+	"github.com/wreckon/wreckon/faults/wire"
 )
 
 // toxicType is the name of our toxic in Toxiproxy's registry.
@@ -49,12 +51,19 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 			c.abort()
 		case lost && !a.swallow:
 			c.abort()
+		case c.silent.Load() && len(w.queue) > 0:
+			w.discard()
 		case a.swallow && len(w.queue) > 0:
 			c.lost.Store(true)
 			w.discard()
 		case a.lose && w.dir == responses && len(w.queue) > 0:
 			w.discard()
 			c.close()
+		}
+		gate := w.settle()
+		if w.ending.Load() != 0 {
+			w.discard()
+			return false
 		}
 		held := a.hold[w.dir] || a.swallow
 		if w.over(a, held) {
@@ -65,7 +74,7 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 			}
 			return false
 		}
-		next, at := w.next(a, held)
+		next, at := w.next(a, held || gate != nil)
 		out, wake := stub.Output, w.wake(at)
 		if next == nil || wake != nil {
 			out = nil
@@ -88,14 +97,17 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 		case <-w.cutWhile(held):
 			w.discard()
 		case <-wake:
+		case <-gate:
+		case <-w.muted():
+		case <-w.woken():
+			w.enqueue(time.Now(), c.tap.Take(wire.Way(w.dir)))
 		case out <- next:
 			w.sent(len(next.Data))
 		case arrived, open := <-in:
 			if open {
-				w.queue = append(w.queue, arrived)
-				w.bytes += len(arrived.Data)
+				w.arrive(arrived)
 			} else {
-				w.end = time.Now()
+				w.leave()
 			}
 		}
 	}

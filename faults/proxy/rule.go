@@ -78,5 +78,5 @@ func (l *limiter) pass(n int, rate int64) time.Time {
 	return l.free
 }
 
-// piece is how many bytes pass at once at a rate: five milliseconds' worth, so that a slow link trickles.
-func piece(rate int64) int { return int(max(1, rate/200)) }
+// slice is how many bytes pass at once at a rate: five milliseconds' worth, so that a slow link trickles.
+func slice(rate int64) int { return int(max(1, rate/200)) }

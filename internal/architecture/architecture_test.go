@@ -26,8 +26,9 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads"},
-	"faults":               {"history", "targets"},
-	"faults/proxy":         {"faults", "targets"},
+	"faults":               {"history", "targets", "faults/wire"},
+	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
+	"faults/wire":          {"history"},
 	"scenarios":            {"faults", "targets", "workloads", "history"},
 	"checkers":             {"history"},
 	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
@@ -35,9 +36,10 @@ var arrows = map[string][]string{
 	"internal/rundir":      {},
 	"internal/undo":        {"internal/rundir"},
 	"internal/environment": {"history"},
-	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "scenarios", "internal/rundir", "internal/undo",
+	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
 	"internal/architecture": {},
+	"internal/servers":      {},
 	"cmd/wreckon":           {"..."},
 }
 

@@ -49,7 +49,11 @@ func (r *run) load(ctx context.Context, spec workloads.Spec, name string) worklo
 	return workloads.Run(ctx, ops, spec, r.sys.Client(), r.tap, r.rec)
 }
 
-// chaos drives the load and injects the faults beside it. It ends when the load is over and every fault is healed.
+// reachWithin is how long after the load a fault's point is still waited for: what the target still has to do for the last units.
+const reachWithin = time.Second
+
+// chaos drives the load and injects the faults beside it. It ends when the load is over and every fault is healed. Faults placed by
+// events are armed before the first operation, and disarmed a while after the last.
 //
 // A fault that could not be injected, confirmed or healed is in the history as failed and is judged there; here it is only shown.
 func (r *run) chaos(ctx context.Context) (string, error) {
@@ -61,8 +65,21 @@ func (r *run) chaos(ctx context.Context) (string, error) {
 	var stats workloads.Stats
 	var errs []error
 	var both sync.WaitGroup
-	both.Go(func() { stats = r.load(ctx, r.Plan.Workload, "chaos") })
-	both.Go(func() { errs = r.guard.Schedule(ctx, time.Now(), planned) })
+	scheduled := make(chan struct{})
+	wait := r.guard.Start(ctx, time.Now(), planned)
+	both.Go(func() {
+		errs = wait()
+		close(scheduled)
+	})
+	both.Go(func() {
+		stats = r.load(ctx, r.Plan.Workload, "chaos")
+		select {
+		case <-scheduled:
+		case <-time.After(reachWithin):
+		case <-ctx.Done():
+		}
+		r.guard.Disarm()
+	})
 	both.Wait()
 	r.note("lateness", stats.Late)
 	r.note("load", stats)

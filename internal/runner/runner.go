@@ -43,6 +43,7 @@ type Options struct {
 	Tool        string        // version of the harness
 	Observer    Observer      // may be nil
 	StartWithin time.Duration // for all components to be ready; 0: 20 s
+	Exchanges   bool          // record every exchange, even if no fault is placed by one
 }
 
 // Observer is shown the progress of a run. Its methods are called from several goroutines and must not block.

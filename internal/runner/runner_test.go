@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -120,17 +121,21 @@ func plan(fs ...faults.Spec) scenarios.Plan {
 }
 
 // do runs the toy and gives its manifest and its history, after everything has been torn down.
-func do(t *testing.T, ctx context.Context, toy *toyTarget, p scenarios.Plan, obs runner.Observer) (rundir.Manifest, *history.History) {
+func do(t *testing.T, ctx context.Context, toy *toyTarget, p scenarios.Plan, obs runner.Observer, with ...func(*runner.Options)) (rundir.Manifest, *history.History) {
 	t.Helper()
 	if toy.mood == "" {
 		toy.mood = "fine"
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	run, err := runner.Run(ctx, runner.Options{
+	o := runner.Options{
 		Plan: p, Target: toy.target(), Root: t.TempDir(), Binary: self, Environment: "process", Tool: "test", Observer: obs,
 		StartWithin: 2 * time.Second,
-	})
+	}
+	for _, change := range with {
+		change(&o)
+	}
+	run, err := runner.Run(ctx, o)
 	require.NoError(t, err)
 	require.NoError(t, run.Close())
 	require.NoError(t, run.Close(), "closing twice is closing once")
@@ -178,6 +183,88 @@ func TestARunGoesThroughItsPhases(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"begin", "confirmed", "end", "healed"}, fault)
+}
+
+// A run knows exchanges where a fault is placed by one, or where somebody asks for them; no other run does.
+func TestExchangesAreRecordedWhereTheyAreOfUse(t *testing.T) {
+	crash := faults.Spec{ID: "f1", Kind: "crash", Component: "toy",
+		When: &faults.When{From: "client", To: "toy", Exchange: "GET /jobs/{id}", Nth: 7, Point: "after"}}
+	ask := func(op workloads.Operation, get func(string)) workloads.Answer {
+		get("/jobs/" + history.UnitID("j-", op.Unit))
+		return workloads.Answer{Kind: history.KindOK, Value: "done", Token: 1}
+	}
+	for name, tc := range map[string]struct {
+		plan  scenarios.Plan
+		asked bool
+		want  bool // that there are exchanges
+	}{
+		"no": {plan(), false, false}, "a fault": {plan(crash), false, true}, "asked for": {plan(), true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			toy := &toyTarget{answer: ask}
+			m, h := do(t, t.Context(), toy, tc.plan, nil, func(o *runner.Options) { o.Exchanges = tc.asked })
+			assert.Empty(t, m.Error)
+			n, first := 0, uint64(0) // of the chaos phase
+			units, touched := map[history.Unit]bool{}, map[history.Unit]bool{}
+			var fault []string
+			for i := range h.Len() {
+				switch e := h.Event(i); {
+				case e.Kind == history.KindExchange:
+					n++
+					assert.Equal(t, "GET /jobs/{id}", e.Op)
+					assert.Equal(t, "client -> toy", e.Component)
+					touched[e.Unit] = true
+				case e.Kind == history.KindInvoke:
+					units[e.Unit] = true
+				case e.Kind == history.KindPhase && e.Op == "chaos" && e.Outcome == history.OutcomeBegin:
+					first = uint64(n)
+				case e.Kind == history.KindFault:
+					fault = append(fault, e.Outcome.String())
+					if e.Outcome == history.OutcomeConfirmed {
+						assert.Contains(t, e.Value, fmt.Sprintf("after GET /jobs/{id} #%d of j-", first+7))
+					}
+				}
+			}
+			assert.NotEmpty(t, units)
+			if tc.want {
+				assert.Equal(t, units, touched, "each exchange belongs to the unit whose id it carries")
+			} else {
+				assert.Zero(t, n)
+			}
+			if len(tc.plan.Faults) > 0 {
+				assert.Equal(t, []string{"begin", "confirmed", "end", "healed"}, fault)
+			}
+		})
+	}
+}
+
+func TestAPointThatIsNotReachedIsGivenUp(t *testing.T) {
+	lost := faults.Spec{ID: "f1", Kind: "drop-response", From: "client", To: "toy", When: &faults.When{Exchange: "DELETE *"}}
+	notes := &noted{}
+	m, h := do(t, t.Context(), &toyTarget{}, plan(lost), notes)
+	assert.Empty(t, m.Error)
+	assert.Empty(t, texts(h, history.KindFault))
+	assert.Contains(t, phases(h), "observe: end")
+	assert.Contains(t, notes.all(), "inject f1: after DELETE * on client -> toy: its point was not reached")
+}
+
+// noted keeps what an observer is told.
+type noted struct {
+	hook
+	mu    sync.Mutex
+	texts []string
+}
+
+func (n *noted) Note(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.texts = append(n.texts, text)
+}
+
+func (n *noted) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.texts
 }
 
 func TestHowAStartFails(t *testing.T) {

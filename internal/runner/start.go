@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
+	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/faults/proxy"
+	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/internal/environment"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/targets"
@@ -67,7 +70,7 @@ func (r *run) start(ctx context.Context) (string, error) {
 
 // proxy puts a proxy on every edge. Where the wiring is a map, the target sees what is put into it here.
 func (r *run) proxy(w targets.Wiring) error {
-	r.proxies = proxy.New()
+	r.proxies = r.newProxies()
 	sinks := r.sys.Sinks()
 	for _, e := range r.Target.Topology.Edges {
 		upstream, ok := w.Listen[e.To]
@@ -84,6 +87,15 @@ func (r *run) proxy(w targets.Wiring) error {
 		w.Dial[e.Name()] = addr
 	}
 	return nil
+}
+
+// newProxies makes proxies that understand messages where the plan, or somebody, asks for it. Others cost less.
+func (r *run) newProxies() *proxy.Proxies {
+	if !r.Exchanges && !slices.ContainsFunc(r.Plan.Faults, func(s faults.Spec) bool { return s.When != nil }) {
+		return proxy.New()
+	}
+	prefix := r.Target.Claims.Prefix
+	return proxy.NewWith(wire.Options{Record: r.tap, Unit: unitIn(prefix), Prefix: prefix, Now: r.rec.Now})
 }
 
 // follow copies the target's audit trail from now until the run is sealed.

@@ -14,7 +14,7 @@ function addChart(id, height) {
 function resize() {
   const css = getComputedStyle(document.documentElement), color = n => css.getPropertyValue('--' + n).trim();
   C = { fg: color('fg'), mut: color('mut'), line: color('line'), bad: color('bad'), card: color('card'), bands: [] };
-  C.class = ['ok', 'fail', 'info', 'open', 'applied', 'dedup', 'refused', 'audit', 'exec', 'down', 'paused', 'proc'].map(color);
+  C.class = ['ok', 'fail', 'info', 'open', 'applied', 'dedup', 'refused', 'audit', 'exec', 'down', 'paused', 'proc', 'bite'].map(color);
   for (let k = 0; k < 8; k++) C.bands.push(color('k' + k));
   const r = devicePixelRatio || 1;
   for (const v of Object.values(charts)) {
@@ -67,6 +67,7 @@ function frame(v, top) {
       g.fillText(f.id, x, top - 5);
       ends.push(x + g.measureText(f.id).width + 6);
     }
+    if (top) for (const f of M.faults) marks(v, f, top, bottom);
   });
   const step = nice(x1 - x0, (v.w - left) / 76), digits = Math.max(0, Math.min(6, Math.ceil(3 - Math.log10(step) - 1e-9)));
   for (let t = Math.ceil(x0 / step) * step; t <= x1 + 1e-9; t += step) {
@@ -76,6 +77,21 @@ function frame(v, top) {
     if (x - half > left - 20 && x + half <= v.w) g.fillText(label, x, v.h - 5);
   }
   g.strokeStyle = C.line; g.strokeRect(left + .5, top + .5, v.w - left - 1, bottom - top - 1);
+}
+
+// marks draws the instants at which a fault touched an exchange: a diamond on its band, and a line down through the lanes.
+function marks(v, f, top, bottom) {
+  const g = v.g;
+  let last = -9;
+  for (const t of f.bites) {
+    const x = X(v, t / 1e6);
+    if (x < left || x > v.w || x < last + 1) continue;
+    last = x;
+    g.fillStyle = C.bands[f.color];
+    g.globalAlpha = .7; g.fillRect(x - .5, top, 1, bottom - top);
+    g.globalAlpha = 1; g.beginPath(); g.moveTo(x, top - 5); g.lineTo(x + 5, top); g.lineTo(x, top + 5); g.lineTo(x - 5, top); g.closePath(); g.fill();
+    g.strokeStyle = C.fg; g.stroke();
+  }
 }
 
 function drawLanes() {
@@ -150,7 +166,7 @@ function shares(g, i0, i1, k, tall) {
 
 // ticks draws what has no duration: effects as full strokes, audit events and executions as half ones below.
 function ticks(g, i0, i1, k) {
-  for (const cls of [EXECUTION, AUDIT, PROCESS, DEDUPLICATED, APPLIED, REFUSED]) {
+  for (const cls of [EXECUTION, AUDIT, PROCESS, DEDUPLICATED, APPLIED, REFUSED, BITE]) {
     const last = new Float64Array(M.lanes.length).fill(-9), half = cls === AUDIT || cls === EXECUTION;
     g.fillStyle = C.class[cls]; g.globalAlpha = half ? .8 : .95; g.beginPath();
     for (let i = i0; i < i1; i++) {

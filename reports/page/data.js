@@ -3,7 +3,7 @@
 const $ = id => document.getElementById(id);
 const M = JSON.parse($('meta').textContent);
 const NO_UNIT = 0xffffffff;
-const OK = 0, FAIL = 1, INFO = 2, OPEN = 3, APPLIED = 4, DEDUPLICATED = 5, REFUSED = 6, AUDIT = 7, EXECUTION = 8, DOWN = 9, PAUSED = 10, PROCESS = 11;
+const OK = 0, FAIL = 1, INFO = 2, OPEN = 3, APPLIED = 4, DEDUPLICATED = 5, REFUSED = 6, AUDIT = 7, EXECUTION = 8, DOWN = 9, PAUSED = 10, PROCESS = 11, BITE = 12;
 
 const N = M.n, END = M.end / 1e6; // instants and durations are milliseconds from here on
 let T, D, UNIT, SEQ, LANE, NAME, FINDING, CLASS, ATTEMPT;

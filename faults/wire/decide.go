@@ -1,0 +1,377 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// msg is an ask, or the first part of an answer, at a point.
+type msg struct {
+	point      Point
+	bytes      []byte
+	start, end int  // in the buffer
+	last       bool // of an answer: it is all of it
+}
+
+// message takes one message of a way, at an offset of its buffer.
+func (t *Tap) message(w Way, m Message, off int) {
+	switch y := &t.ways[w]; {
+	case m.Role == Ask && m.Exchange != 0:
+		y.owner = t.ask(w, m, off)
+	case m.Role == Answer && t.open[m.Exchange] != nil:
+		y.owner = t.open[m.Exchange]
+		t.answer(w, m, off)
+	default:
+		if !y.more {
+			y.owner = nil
+		}
+		t.plain(w, y.owner, m, off, false)
+	}
+}
+
+// plain lets a message pass that nothing is decided about. One that goes on fares as its first part did.
+func (t *Tap) plain(w Way, of *exchange, m Message, off int, last bool) {
+	y := &t.ways[w]
+	switch {
+	case of != nil && w != of.way && (of.replace || of.of != nil):
+	case of != nil && of.gate != nil && (w == of.way) == (of.gate.point == Before):
+		y.pieces = append(y.pieces, Piece{Bytes: m.Bytes, Gate: of.gate, follows: true, last: last})
+	default:
+		y.emit(m.Bytes, off, off+len(m.Bytes), answerMark(of, last))
+	}
+}
+
+func (t *Tap) ask(w Way, m Message, off int) *exchange {
+	s := t.session
+	x := &exchange{id: m.Exchange, way: w, signature: m.Signature, asked: s.options.Now(), nth: s.number(m.Signature), unit: s.unit(m.Bytes), silent: m.Last}
+	x.ask = m
+	x.ask.Bytes = nil
+	t.admit(x)
+	for _, a := range *s.traps.Load() {
+		if a.pattern.matches(x.signature) {
+			x.ask.Bytes = m.Bytes
+			a.count(x)
+		}
+	}
+	for _, l := range t.ways[w].late {
+		l.ripe, l.x.overtaken = true, l.x.overtaken || !l.ripe
+	}
+	at := msg{Before, m.Bytes, off, off + len(m.Bytes), false}
+	f, by, g := t.fire(x, at)
+	t.apply(w, x, at, f, by, g)
+	return x
+}
+
+// admit opens an exchange.
+func (t *Tap) admit(x *exchange) {
+	t.open[x.id] = x
+	for len(t.open) > maxOpen {
+		if old := t.open[t.oldest]; old != nil {
+			t.finish(old)
+		}
+		t.oldest++
+	}
+}
+
+func (t *Tap) answer(w Way, m Message, off int) {
+	x := t.open[m.Exchange]
+	if x.of != nil { // the caller did not ask twice
+		t.reached(x, 0)
+		if m.Last {
+			t.finish(x)
+			t.repeated(x.of)
+			t.settle(x.of)
+		}
+		return
+	}
+	first := !x.answering
+	t.answered(x, m)
+	if !first {
+		t.plain(w, x, m, off, m.Last)
+		t.settle(x)
+		return
+	}
+	at := msg{After, m.Bytes, off, off + len(m.Bytes), m.Last}
+	f, by, g := t.fire(x, at)
+	for _, id := range m.Also {
+		other := t.open[id]
+		if other == nil {
+			continue
+		}
+		t.answered(other, m)
+		if f.Action == Pass {
+			if f, by, g = t.fire(other, at); f.Action != Pass { // it decides for all
+				x, other = other, x
+				x.also, other.also = other.also, nil
+			}
+		}
+		x.also = append(x.also, other)
+	}
+	if x.refuse && f.Action == Pass {
+		f, by = Fate{Action: Refuse}, x.armed
+	}
+	t.apply(w, x, at, f, by, g)
+}
+
+// answered notes that an answer, or a part of it, has arrived.
+func (t *Tap) answered(x *exchange, m Message) {
+	if !x.answering {
+		x.answering, x.answered = true, t.session.options.Now()
+		t.reached(x, x.answered)
+		if x.unit == history.NoUnit {
+			x.unit = t.session.unit(m.Bytes)
+		}
+	}
+	x.refused = x.refused || m.Refused
+	if m.Last {
+		x.answeredAll = true
+		t.unlate(x)
+	}
+}
+
+func answerMark(x *exchange, last bool) mark {
+	if !last {
+		return mark{}
+	}
+	return mark{x: x, answer: true}
+}
+
+// fire asks the traps what to do.
+func (t *Tap) fire(x *exchange, m msg) (Fate, *Armed, *Gate) {
+	for _, a := range *t.session.traps.Load() {
+		if a.trap.Point != m.point || !a.meets(x) {
+			continue
+		}
+		g := newGate()
+		f := a.decide(Hit{Exchange{t.session.edge, x.signature, x.nth, x.unit, x.asked}, m.point, len(m.bytes), g})
+		if f.Action != Pass {
+			a.hits.Add(1)
+			return f, a, g
+		}
+	}
+	return Fate{}, nil, nil
+}
+
+// apply does to a message what was decided.
+func (t *Tap) apply(w Way, x *exchange, m msg, f Fate, by *Armed, g *Gate) {
+	y := &t.ways[w]
+	if f.Action != Pass {
+		x.fault = by.trap.Fault
+		if !slices.Contains(x.touched, by) {
+			x.touched = append(x.touched, by)
+		}
+	}
+	var err error
+	switch f.Action {
+	case Drop:
+		t.finish(x)
+		y.pieces = append(y.pieces, Piece{Then: max(f.End, Close)})
+		return
+	case Hold, Delay:
+		t.hold(w, x, m, f, by, g)
+		return
+	case Refuse:
+		if m.point == After {
+			if err = t.replace(w, x, m); err == nil {
+				return
+			}
+			break
+		}
+		x.refuse, x.armed = true, by
+	case Repeat:
+		err = t.repeat(w, x, m, f, by)
+	case Swap:
+		if err = t.swap(w, x, m, f, by, g); err == nil {
+			return
+		}
+	}
+	if err != nil {
+		by.fail(x, err)
+	}
+	k := mark{x: x}
+	if m.point == After {
+		k = answerMark(x, m.last)
+	}
+	y.emit(m.bytes, m.start, m.end, k)
+}
+
+// hold keeps a message behind a gate.
+func (t *Tap) hold(w Way, x *exchange, m msg, f Fate, by *Armed, g *Gate) {
+	g.x, g.by, g.point, g.bytes, g.last = x, by, m.point, m.bytes, m.last
+	x.gate = g
+	if m.point == Before && !x.late && !x.silent {
+		x.late = true
+		t.linger(w)
+	}
+	t.ways[w].pieces = append(t.ways[w].pieces, Piece{Bytes: m.bytes, Gate: g})
+	if f.Action != Hold {
+		time.AfterFunc(f.After, func() { g.release(Fate{}) })
+	}
+}
+
+// replace answers in the other's name.
+func (t *Tap) replace(w Way, x *exchange, m msg) (err error) {
+	refuse := t.session.protocol.Refuse
+	switch {
+	case refuse == nil:
+		return errors.New("refuse: this protocol has no such answer")
+	case len(x.also) > 0:
+		return errors.New("refuse: its answer is that of other exchanges too")
+	}
+	defer contain(&err)
+	b, err := refuse(x.ask)
+	if err != nil {
+		return fmt.Errorf("refuse: %w", err)
+	}
+	y := &t.ways[w]
+	y.emit(b, 0, 0, mark{x: x, answer: true})
+	x.replace, x.refused = true, true
+	return nil
+}
+
+// repeat has an ask delivered once more.
+func (t *Tap) repeat(w Way, x *exchange, m msg, f Fate, by *Armed) (err error) {
+	again := t.session.protocol.Repeat
+	switch {
+	case m.point == After:
+		return errors.New("repeat: its answer is here: this is decided before")
+	case again == nil:
+		return errors.New("repeat: this protocol cannot")
+	case x.ask.More:
+		return errors.New("repeat: it is too large to be kept")
+	}
+	defer contain(&err)
+	if x.copy, x.swallow, err = again(x.ask); err != nil {
+		return fmt.Errorf("repeat: %w", err)
+	}
+	x.copy, x.armed = bytes.Clone(x.copy), by
+	t.linger(w)
+	y := &t.ways[w]
+	switch {
+	case f.AnswerFirst && !x.silent:
+		x.again = true
+	case f.After > 0:
+		x.repeats++
+		time.AfterFunc(f.After, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			y.waiting = append(y.waiting, x)
+			y.signal()
+		})
+	default:
+		x.repeats++
+		y.waiting = append(y.waiting, x)
+		y.signal() // for where nothing arrives: a held ask was released
+	}
+	return nil
+}
+
+// repeated says that a repeat is done, one way or the other.
+func (t *Tap) repeated(x *exchange) {
+	if x.repeats > 0 {
+		x.repeats--
+		t.unlinger(x.way)
+	}
+}
+
+func contain(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v", r)
+	}
+}
+
+// swap has an ask delivered behind another one.
+func (t *Tap) swap(w Way, x *exchange, m msg, f Fate, by *Armed, g *Gate) error {
+	patience := f.After
+	if patience == 0 {
+		patience = swapPatience
+	}
+	switch {
+	case m.point == After:
+		return errors.New("swap: its answer is here: this is decided before")
+	case !t.session.protocol.Unordered:
+		f.After = patience
+		t.hold(w, x, m, f, by, g)
+		t.session.swapLater(t, g)
+		return nil
+	case x.ask.More:
+		return errors.New("swap: it is too large to be kept")
+	}
+	l := &late{x: x, b: bytes.Clone(m.bytes)}
+	t.ways[w].late = append(t.ways[w].late, l)
+	t.ripen(w, l, patience)
+	return nil
+}
+
+// overtake delivers the late asks of a way that is between two messages.
+func (t *Tap) overtake(w Way) {
+	y := &t.ways[w]
+	if len(y.late) == 0 {
+		return
+	}
+	y.late = slices.DeleteFunc(y.late, func(l *late) bool {
+		if l.ripe {
+			y.emit(l.b, 0, 0, mark{x: l.x})
+		}
+		return l.ripe
+	})
+}
+
+// between delivers what waits for a place between two messages. A repeat that is answered must take the same place in what the decoder
+// sees as in what is delivered: nothing may be kept.
+func (t *Tap) between(w Way) {
+	y := &t.ways[w]
+	if y.more && !y.ended {
+		return
+	}
+	t.overtake(w)
+	if len(y.waiting) == 0 {
+		return
+	}
+	y.waiting = slices.DeleteFunc(y.waiting, func(x *exchange) bool {
+		if x.swallow && len(y.kept) > 0 && !y.ended {
+			return false
+		}
+		if err := t.deliverAgain(w, x); err != nil {
+			x.armed.fail(x, fmt.Errorf("repeat: %w", err))
+			t.repeated(x)
+			t.settle(x)
+		}
+		return true
+	})
+}
+
+func (t *Tap) deliverAgain(w Way, x *exchange) error {
+	y := &t.ways[w]
+	if y.torn {
+		return errors.New("the caller left in the middle of another ask")
+	}
+	if !x.swallow {
+		y.emit(x.copy, 0, 0, mark{x: x, again: true})
+		return nil
+	}
+	if t.conn == nil {
+		return errors.New("the connection is no longer understood")
+	}
+	if _, why := t.conn.Opaque(); why != "" {
+		return fmt.Errorf("the connection is no longer understood: %s", why)
+	}
+	messages, err := t.decode(func(c Conn) []Message { return c.Feed(w, x.copy) }, len(x.copy))
+	if err == nil && (len(messages) != 1 || messages[0].Role != Ask || len(messages[0].Bytes) != len(x.copy)) {
+		err = errors.New("it is not one ask")
+	}
+	if err != nil { // the decoder has seen what the other side has not: it is of no use any more
+		t.fail(err)
+		y.pieces = append(y.pieces, Piece{Then: Reset})
+		return err
+	}
+	shadow := &exchange{id: messages[0].Exchange, way: w, of: x}
+	t.admit(shadow)
+	y.emit(x.copy, 0, 0, mark{x: shadow})
+	return nil
+}

@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// exchange is one request and its response on a connection. Its tap's lock guards it.
+type exchange struct {
+	id        uint64
+	way       Way // of the ask
+	signature string
+	nth       uint64
+	unit      history.Unit
+	fault     string
+
+	asked, delivered, answered, returned time.Duration // the four instants; zero: not reached, but for asked
+	deliveries                           int
+	refused                              bool // an answer says that the request failed
+	reached                              bool // it is in deliveries
+	answering                            bool // an answer has arrived
+	answeredAll                          bool // the last one has
+	givenBack                            bool // it was delivered
+	late                                 bool // the ask was held: the end of its way waits for the answer
+
+	also    []*exchange // what the last answer ends with it
+	silent  bool        // it is never answered
+	gate    *Gate       // what keeps it back now
+	ask     Message     // kept while a trap may want it; without Bytes otherwise
+	armed   *Armed      // what repeats or refuses it
+	refuse  bool        // its answer is to be replaced
+	replace bool        // its answer was, and what is left of it is thrown away
+	again   bool        // it is repeated once its answer was delivered
+	copy    []byte      // what is delivered then
+	swallow bool        // and answered, though nobody asked
+	repeats int         // still to be delivered, or to be answered
+	of      *exchange   // set on a repeat: the exchange it repeats
+
+	numbers   []number // for the traps that count for themselves
+	touched   []*Armed // what did something to it
+	overtaken bool     // another ask was delivered before it
+}
+
+// number is that of an exchange as a trap counts.
+type number struct {
+	by *Armed
+	n  uint64
+}
+
+// number is 0 if the trap did not count the exchange.
+func (x *exchange) number(by *Armed) uint64 {
+	for _, n := range x.numbers {
+		if n.by == by {
+			return n.n
+		}
+	}
+	return 0
+}
+
+// tell tells the traps that did something to the exchange how it ended.
+func (x *exchange) tell(edge string) {
+	for _, a := range x.touched {
+		if a.trap.Over != nil {
+			a.over(Outcome{Exchange{edge, x.signature, x.nth, x.unit, x.asked}, x.deliveries, x.answering, x.givenBack, x.refused, x.overtaken})
+		}
+	}
+}
+
+func (x *exchange) over() bool {
+	answered := x.answeredAll && x.givenBack || x.silent && x.deliveries > 0
+	return answered && x.repeats == 0 && !x.again
+}
+
+// event is what remains of an exchange.
+func (x *exchange) event(edge, protocol string) history.Event {
+	b := make([]byte, 0, 192)
+	b = append(b, `{"protocol":`...)
+	b = strconv.AppendQuote(b, protocol)
+	for _, f := range []struct {
+		name string
+		at   time.Duration
+		is   bool
+	}{
+		{"asked_ns", x.asked, true},
+		{"delivered_ns", x.delivered, x.deliveries > 0},
+		{"answered_ns", x.answered, x.answering},
+		{"returned_ns", x.returned, x.givenBack},
+	} {
+		if f.is {
+			b = append(b, ',', '"')
+			b = append(b, f.name...)
+			b = append(b, '"', ':')
+			b = strconv.AppendInt(b, int64(f.at), 10)
+		}
+	}
+	b = append(b, `,"deliveries":`...)
+	b = strconv.AppendInt(b, int64(x.deliveries), 10)
+	b = append(b, `,"returned":`...)
+	b = strconv.AppendBool(b, x.givenBack)
+	b = append(b, `,"refused":`...)
+	b = strconv.AppendBool(b, x.refused)
+	if x.fault != "" {
+		b = append(b, `,"fault":`...)
+		b = strconv.AppendQuote(b, x.fault)
+	}
+	b = append(b, '}')
+	return history.Event{Kind: history.KindExchange, Unit: x.unit, Op: x.signature, Component: edge, Token: x.nth, Value: string(b)}
+}

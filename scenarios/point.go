@@ -1,0 +1,243 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/history"
+)
+
+// The keys of when, as schema.json has them too.
+var whenKeys = []string{"edge", "exchange", "nth", "every", "unit", "point"}
+
+// The points of an exchange.
+const (
+	before = "before" // the request is at the proxy, undelivered
+	after  = "after"  // its answer is
+)
+
+// acting is what a kind that acts on one message does it to, and what else it takes.
+type acting struct {
+	point  string
+	params []string
+}
+
+var (
+	// messages are the kinds that act on one message: always placed by an event, on the edge that they are aimed at.
+	messages = map[string]acting{
+		"drop-request":       {before, []string{"end"}},
+		"drop-response":      {after, []string{"end"}},
+		"error-after":        {after, nil},
+		"delay-past-timeout": {before, []string{"delay"}},
+		"late-response":      {after, []string{"delay"}},
+		"duplicate":          {before, []string{"again"}},
+		"swap":               {before, nil},
+	}
+
+	// exact are the kinds that act on a process, and may be placed by time or by an event.
+	exact = []string{"crash", "pause", "terminate"}
+)
+
+const (
+	maxThen = 5         // how deep then may nest
+	maxNth  = 1_000_000 // no run has more exchanges than this
+	later   = "later"   // Spec.Again of a duplicate that comes after Spec.Delay
+)
+
+func (r *reading) acts() bool {
+	_, ok := messages[r.kind.Name]
+	return ok
+}
+
+// placed tells that an event says when the fault happens, and not the clock.
+func (r *reading) placed() bool {
+	return r.acts() || (r.get("when") != nil || r.depth > 0) && slices.Contains(exact, r.kind.Name)
+}
+
+// when reads which message a fault waits for.
+func (r *reading) when(spec *faults.Spec) *faults.When {
+	n, example := r.get("when"), `when: {exchange: "POST /orders", nth: 3}`
+	if !r.acts() {
+		example = `when: {edge: relay -> broker, exchange: "PUB orders.*", point: before}`
+	}
+	if n == nil {
+		r.required(r.object, "when", r.kind.Name, example)
+		return nil
+	}
+	o, ok := r.parser.object(n, "when")
+	if !ok {
+		return nil
+	}
+	r.unknown(o, "when", whenKeys)
+	w := &faults.When{From: spec.From, To: spec.To}
+	r.at(o, w)
+	if n := r.required(o, "exchange", "when", `exchange: "PUB orders.*"`); n != nil {
+		w.Exchange, _ = r.text(n, "exchange")
+	}
+	r.which(o, w)
+	w.Point = r.point(o)
+	return w
+}
+
+// at reads the edge of a when. What acts on a message is aimed at an edge already.
+func (r *reading) at(o object, w *faults.When) {
+	n := o.get("edge")
+	switch {
+	case n == nil && r.acts():
+		return
+	case n == nil:
+		r.hinted(o.node, r.knownEdges(), "when has no edge: a %s may wait for a message on any, so add one, as in edge: relay -> broker", r.kind.Name)
+		return
+	}
+	n = resolve(n)
+	text, ok := r.text(n, "edge")
+	if !ok {
+		return
+	}
+	edge, _, ok := r.pair(n, text, "an edge is two components and an arrow, as in relay -> broker")
+	switch {
+	case !ok:
+	case r.acts() && w.From != "" && (edge.From != w.From || edge.To != w.To):
+		r.problem(n, "%s acts on a message of the edge that it is aimed at, %s -> %s: leave edge out", r.kind.Name, w.From, w.To)
+	default:
+		w.From, w.To = edge.From, edge.To
+	}
+}
+
+// which reads which of the exchanges are meant: the first, when the file does not say.
+func (r *reading) which(o object, w *faults.When) {
+	every, repeated := o.entry("every")
+	switch _, counted := o.entry("nth"); {
+	case repeated && slices.Contains(exact, r.kind.Name):
+		r.problem(every.key, "a %s at a point happens once: write nth in place of every", r.kind.Name)
+	case repeated && counted:
+		r.problem(every.key, "nth and every exclude each other: this one, or each whose number it divides")
+	case !repeated && !counted:
+		w.Nth = 1
+	}
+	w.Nth = uint64(value(r.parser, o.get("nth"), "nth", int(w.Nth), between(1, maxNth)))
+	w.Every = uint64(value(r.parser, o.get("every"), "every", 0, between(1, maxNth)))
+	if n := o.get("unit"); n != nil {
+		w.Unit = r.unit(resolve(n))
+	}
+}
+
+// unit reads the id of a unit, in the form in which the harness issues them.
+func (r *reading) unit(n *yaml.Node) string {
+	id, ok := r.text(n, "unit")
+	if claims := r.target.Claims; ok && r.known && claims.Prefix != "" {
+		if _, err := history.ParseUnit(claims.Prefix, id); err != nil {
+			r.problem(n, "%s is no %s of %s: they are called %s, %s, ...", quote(id), claims.Unit, r.target.Name,
+				history.UnitID(claims.Prefix, 0), history.UnitID(claims.Prefix, 1))
+		}
+	}
+	return id
+}
+
+// point reads on which side of the exchange the fault happens. A kind that acts on a message knows; where a process dies, the author must.
+func (r *reading) point(o object) string {
+	n, only := o.get("point"), messages[r.kind.Name].point
+	if n == nil {
+		if only == "" {
+			r.problem(o.node, "when has no point: add point: before (the request is at the proxy, undelivered) or point: after (its answer is)")
+		}
+		return only
+	}
+	n = resolve(n)
+	point, ok := r.text(n, "point")
+	switch {
+	case !ok:
+	case point != before && point != after:
+		r.problem(n, "point %s is none: write before (the request is at the proxy, undelivered) or after (its answer is)", quote(point))
+	case only != "" && point != only:
+		r.problem(n, "%s acts %s: write point: %s, or leave it out", r.kind.Name, map[string]string{
+			before: "on the request, before it is delivered", after: "on the answer, after the request took effect",
+		}[only], only)
+	}
+	return point
+}
+
+// manner reads how a placed fault goes about it.
+func (r *reading) manner(spec *faults.Spec) {
+	spec.Frame = r.choice("frame", "pass", "drop")
+	spec.End = r.choice("end", "close", "reset", "silent")
+	spec.Again = value(r.parser, r.get("again"), "again", "", func(text string) (string, error) {
+		if text == "at-once" || text == "after-answer" {
+			return text, nil
+		}
+		if text != "" && !unicode.IsDigit(rune(text[0])) {
+			return "", fmt.Errorf("%s is none: write at-once, after-answer, or a time as in 300ms%s", quote(text),
+				didYouMean(text, []string{"at-once", "after-answer"}))
+		}
+		var err error
+		spec.Delay, err = length(time.Millisecond, time.Minute)(text)
+		return later, err
+	})
+}
+
+// choice reads one of a few words; "" when the key is not there.
+func (r *reading) choice(key string, words ...string) string {
+	n := r.get(key)
+	if n == nil {
+		return ""
+	}
+	n = resolve(n)
+	word, ok := r.text(n, key)
+	if ok && !slices.Contains(words, word) {
+		r.problem(n, "%s: %s is none: write %s%s", key, quote(word), strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], didYouMean(word, words))
+	}
+	return word
+}
+
+// then reads what is armed once this fault has bitten.
+func (r *reading) then() []Fault {
+	e, ok := r.entry("then")
+	switch {
+	case !ok || !r.placed():
+		return nil
+	case r.depth == maxThen:
+		r.problem(e.key, "then nests deeper than %d", maxThen)
+		return nil
+	}
+	var next []Fault
+	for _, item := range r.list(e.value, "then") {
+		inner := reading{parser: r.parser, target: r.target, known: r.known, load: r.load, before: len(r.problems), depth: r.depth + 1}
+		if next = append(next, inner.fault(item)...); r.crowded(item) {
+			break
+		}
+	}
+	return next
+}
+
+// crowded tells, and reports once, that there are more faults than a plan may have.
+func (p *parser) crowded(item *yaml.Node) bool {
+	if p.laid > maxFaults && !p.full {
+		p.problem(resolve(item), "the scenario comes to more than %d faults here, counting repetitions", maxFaults)
+		p.full = true
+	}
+	return p.full
+}
+
+// rivalry reports two faults that wait for the same message of a run: only one of them can have it.
+func (p *parser) rivalry(planned []Fault, nodes map[string]*yaml.Node) {
+	first := map[string]string{}
+	for _, f := range planned {
+		w := f.Spec.When
+		if w == nil || w.Nth == 0 {
+			continue
+		}
+		key := fmt.Sprint(w.From, " ", w.To, " ", w.Exchange, " ", w.Nth, " ", w.Unit, " ", w.Point)
+		if other, taken := first[key]; taken {
+			p.problem(nodes[f.Spec.ID], "%s waits for the same message as %s, and only one of them can have it: make it another nth, or a then of %s",
+				f.Spec.ID, other, other)
+			continue
+		}
+		first[key] = f.Spec.ID
+	}
+}
