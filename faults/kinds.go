@@ -255,7 +255,7 @@ func undirected(s Spec, _ targets.Topology) error {
 
 // asks refuses edges where a probe knows nothing to ask, so that the fault could never be shown to be in force.
 func asks(s Spec, t targets.Topology) error {
-	if e, _, ok := t.Edge(s.From, s.To); ok && e.Protocol != targets.HTTP && e.Protocol != targets.NATS {
+	if e, _, ok := t.Edge(s.From, s.To); ok && e.Protocol == targets.TCP {
 		return fmt.Errorf("%s cannot be confirmed on %s: a probe knows nothing to ask in protocol %q; only reset applies", s.Kind, e.Name(), e.Protocol)
 	}
 	return nil
