@@ -28,6 +28,7 @@ type flow struct {
 	bytes   int       // in queue
 	counted int       // chunks at the head of queue that are counted as touched
 	end     time.Time // when the source ended; zero before
+	moved   time.Time // when bytes were last delivered
 	booked  *armed    // the rule whose limiter has booked the head of queue, nil for none ...
 	slot    time.Time // ... and when it is through
 	timer   *time.Timer
@@ -44,7 +45,23 @@ func (w *way) full(a *armed) bool {
 // over tells that the source has ended, and that its end may be passed on.
 func (w *way) over(a *armed, held bool) bool {
 	return !w.end.IsZero() && len(w.queue) == 0 && !held && time.Until(w.end.Add(a.delay[w.dir])) <= 0 &&
-		w.muted() == nil && (w.conn.tap == nil || w.conn.silent.Load() || !w.conn.tap.Lingers(wire.Way(w.dir)))
+		w.muted() == nil && time.Until(w.lingers()) <= 0
+}
+
+// lingerFor bounds how long the end of a way waits for an answer to an ask that was held or repeated. A server that got half of the
+// next ask answers nothing more before it has seen the end.
+const lingerFor = 5 * time.Second
+
+// lingers is until when the end of a way is kept back for an answer that is still to come; zero if it is not.
+func (w *way) lingers() time.Time {
+	if w.end.IsZero() || w.conn.tap == nil || w.conn.silent.Load() || !w.conn.tap.Lingers(wire.Way(w.dir)) {
+		return time.Time{}
+	}
+	last := w.end
+	if w.moved.After(last) {
+		last = w.moved
+	}
+	return last.Add(lingerFor)
 }
 
 // muted is closed when the caller on a connection that fell silent has left; before that, no end is passed to it. It is nil elsewhere.
@@ -70,6 +87,9 @@ func (w *way) next(a *armed, held bool) (next *stream.StreamChunk, at time.Time)
 	case len(w.queue) == 0:
 		if !w.end.IsZero() {
 			at = w.end.Add(delay)
+			if last := w.lingers(); last.After(at) {
+				at = last
+			}
 		}
 		return nil, at
 	}
@@ -109,7 +129,7 @@ func (w *way) wake(at time.Time) <-chan time.Time {
 
 // sent takes n delivered bytes from the head of the queue.
 func (w *way) sent(n int) {
-	w.booked, w.bytes = nil, w.bytes-n
+	w.booked, w.bytes, w.moved = nil, w.bytes-n, time.Now()
 	head := w.queue[0]
 	if n < len(head.Data) {
 		w.queue[0].StreamChunk = &stream.StreamChunk{Data: head.Data[n:], Timestamp: head.Timestamp}
