@@ -204,7 +204,7 @@ func TestExchangesAreRecordedWhereTheyAreOfUse(t *testing.T) {
 			toy := &toyTarget{answer: ask}
 			m, h := do(t, t.Context(), toy, tc.plan, nil, func(o *runner.Options) { o.Exchanges = tc.asked })
 			assert.Empty(t, m.Error)
-			n, first := 0, uint64(0) // of the chaos phase
+			n, asked, first := 0, uint64(0), uint64(0) // first: asked before the chaos phase
 			units, touched := map[history.Unit]bool{}, map[history.Unit]bool{}
 			var fault []string
 			for i := range h.Len() {
@@ -216,8 +216,9 @@ func TestExchangesAreRecordedWhereTheyAreOfUse(t *testing.T) {
 					touched[e.Unit] = true
 				case e.Kind == history.KindInvoke:
 					units[e.Unit] = true
+					asked++
 				case e.Kind == history.KindPhase && e.Op == "chaos" && e.Outcome == history.OutcomeBegin:
-					first = uint64(n)
+					first = asked // an exchange may be recorded later than its operation ends
 				case e.Kind == history.KindFault:
 					fault = append(fault, e.Outcome.String())
 					if e.Outcome == history.OutcomeConfirmed {
