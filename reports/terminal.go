@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/wreckon/wreckon/checkers"
@@ -71,6 +72,11 @@ func countsLine(r Run) string {
 		count(c.Operations, "operation"), num(c.OK), num(c.Fail), num(c.Info), count(c.Effects, "effect"), num(c.Deduplicated))
 	if d := elapsed(r); d > 0 {
 		s += " · " + took(d)
+	}
+	for _, m := range r.Result.Metrics { // without it, no latency of a run means anything
+		if m.Name == "lateness.p99" && !m.NA {
+			s += " · load late by " + took(time.Duration(m.Value*float64(time.Second))) + " (p99)"
+		}
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -69,6 +70,9 @@ type cell struct {
 }
 
 func prove(cmd *cobra.Command, f proveFlags) error {
+	if f.runs < 1 || f.seeds < 1 || f.parallel < 1 {
+		return usage(fmt.Errorf("--runs %d --seeds %d --parallel %d: want at least 1 of each, or nothing is proven", f.runs, f.seeds, f.parallel))
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return failed(fmt.Errorf("find the wreckon binary: %w", err))
@@ -196,7 +200,7 @@ func verdictOfMatrix(w io.Writer, cells []*cell) error {
 	var wrong []string
 	broken := 0
 	for _, c := range cells {
-		need := int(nearlyEvery * float64(c.runs))
+		need := int(math.Ceil(nearlyEvery * float64(c.runs))) // of one run, that one: none is never enough
 		switch {
 		case c.defect != "" && c.fell[c.falls] < need:
 			wrong = append(wrong, fmt.Sprintf("defect %s survived: %s found it in %d of %d runs, want %d", c.defect, c.falls, c.fell[c.falls], c.runs, need))

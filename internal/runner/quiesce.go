@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,13 +45,14 @@ func (r *run) settle(ctx context.Context, within time.Duration) (how string, b t
 	var since time.Duration // when what is seen now was seen first
 	var last targets.Backlog
 	var effects uint64
-	var lastErr error
+	lastErr := errors.New("nobody has looked yet") // why the look before does not count; nil: it does
 	for {
 		seen, err := r.sys.Backlog(ctx)
 		now, applied := r.rec.Now(), r.counts().Effects
-		if lastErr = err; err != nil || seen != last || applied != effects || !seen.Quiet() {
+		if err != nil || lastErr != nil || seen != last || applied != effects || !seen.Quiet() {
 			since, last, effects = now, seen, applied
 		}
+		lastErr = err
 		quiet := now - since
 		switch {
 		case err == nil && seen.Quiet() && seen.Open == 0 && quiet >= settledFor:
@@ -64,8 +66,8 @@ func (r *run) settle(ctx context.Context, within time.Duration) (how string, b t
 			if cause := context.Cause(ctx); cause != context.DeadlineExceeded {
 				return "", last, cause
 			}
-			if lastErr != nil && ctx.Err() == nil {
-				return deadline, last, lastErr
+			if lastErr != nil {
+				r.Observer.Note("the target could not be asked whether it is idle: " + lastErr.Error())
 			}
 			return deadline, last, nil
 		}
