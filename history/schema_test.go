@@ -34,14 +34,26 @@ func validate(t *testing.T, s *jsonschema.Schema, line string) error {
 
 // full has every field of a header in use.
 func full() Header {
+	const second = Duration(time.Second)
+	one := 1.0
 	return Header{
 		Format: FormatVersion, Run: "run", Scenario: "quick", Seed: 1<<64 - 1, Start: time.Unix(1700000000, 5).UTC(), Tool: "wreckon 1.0",
 		Claims: Claims{
-			Target: "reference", Unit: "order", Prefix: "o-", Feeds: []string{FeedEffects, FeedAudit, FeedStates, FeedSteps, FeedReads},
+			Target: "reference", Unit: "order", Prefix: "o-", Feeds: []string{FeedEffects, FeedAudit, FeedStates, FeedSteps, FeedReads, FeedTokens, FeedStarts, FeedLetters, FeedTotals, FeedTraces},
 			Steps: []Step{{Name: "charge", Does: "charged", Undoes: "refunded", Component: "payments", Required: true, Observed: true,
 				Promise: "at-most-once", AuditDo: "charged", AuditUndo: "refunded"}},
 			States: States{Open: []string{"accepted"}, Completed: "completed", Compensated: "compensated", Quarantined: "quarantined",
-				Audits: map[string]string{"completed": "completed"}},
+				Expired: "expired", Audits: map[string]string{"completed": "completed"}, Next: map[string][]string{"accepted": {"completed"}}},
+			Compensation: "reverse", Retries: []Retries{{Step: "charge", Max: 5, Base: second, Factor: 2, Cap: second, Jitter: true}},
+			DeadLetters: &DeadLetters{Context: []string{"reason"}, MaxRate: 0.1},
+			Privileges:  []Privilege{{Action: "released", Actors: []string{"anna"}, From: "quarantined", Approval: "approved", Above: 100}},
+			Deadlines:   []Deadline{{Name: "hold", From: "effect charge", To: "undo charge", Within: second, Must: true}},
+			Fencing:     []Fencing{{Step: "charge", Resource: "unit"}}, Ordering: []Ordering{{Step: "charge", Key: "key", Gaps: true}},
+			Checkpoints: []Checkpoints{{Step: "chunk", Every: 10}},
+			Totals: []Total{{Name: "stock", Terms: []Term{{Observed: "on-hand", Effects: "charge", Count: "charge", Times: -1}},
+				Equals: &one, AtLeast: &one, AtMost: &one}},
+			Recovery: &Recovery{Success: second, Backlog: second, Loss: new(Duration)}, Drain: []Drain{{Component: "relay", Grace: second}},
+			Traced: []string{"effect"},
 		},
 	}
 }
@@ -117,6 +129,14 @@ func TestTheSchemaAndTheFieldsAgree(t *testing.T) {
 	require.ElementsMatch(t, jsonNames(reflect.TypeFor[Claims]()), names("claims"))
 	require.ElementsMatch(t, jsonNames(reflect.TypeFor[Step]()), names("step"))
 	require.ElementsMatch(t, jsonNames(reflect.TypeFor[States]()), names("states"))
+	for def, claim := range map[string]reflect.Type{
+		"retries": reflect.TypeFor[Retries](), "dead_letters": reflect.TypeFor[DeadLetters](), "privilege": reflect.TypeFor[Privilege](),
+		"deadline": reflect.TypeFor[Deadline](), "fencing": reflect.TypeFor[Fencing](), "ordering": reflect.TypeFor[Ordering](),
+		"checkpoints": reflect.TypeFor[Checkpoints](), "total": reflect.TypeFor[Total](), "term": reflect.TypeFor[Term](),
+		"recovery": reflect.TypeFor[Recovery](), "drain": reflect.TypeFor[Drain](),
+	} {
+		require.ElementsMatch(t, jsonNames(claim), names(def), def)
+	}
 	// Each field of Event is a field of the text form: none can be added to the one and forgotten in the other.
 	for i := range reflect.TypeFor[Event]().NumField() {
 		require.Contains(t, fieldNames, strings.ToLower(reflect.TypeFor[Event]().Field(i).Name))
