@@ -168,6 +168,16 @@ func feedDoc(feed string) string {
 		return "final states of steps are not read"
 	case history.FeedReads:
 		return "no client reads or updates units while the run goes on"
+	case history.FeedTokens:
+		return "effects do not carry their fencing token or number"
+	case history.FeedStarts:
+		return "executions are not recorded as they begin and end"
+	case history.FeedLetters:
+		return "dead letters are not read with their context"
+	case history.FeedTotals:
+		return "sums over the target are not read"
+	case history.FeedTraces:
+		return "events carry no correlation id"
 	}
 	return "it is not observed"
 }

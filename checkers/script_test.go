@@ -77,16 +77,18 @@ func (s *script) answer(actor int, kind history.Kind, value string, version uint
 	e := history.Event{Kind: kind, Actor: uint32(actor), Unit: history.NoUnit, Value: value, Token: version}
 	for _, x := range slices.Backward(s.events) { // the end names what its invoke named
 		if x.Kind == history.KindInvoke && x.Actor == e.Actor {
-			e.Op, e.Unit, e.Attempt, e.Key = x.Op, x.Unit, x.Attempt, x.Key
+			e.Op, e.Unit, e.Attempt, e.Key, e.Trace = x.Op, x.Unit, x.Attempt, x.Key, x.Trace
 			break
 		}
 	}
 	s.add(e)
 }
 
+// performer is the component that performs a step.
+var performer = map[string]string{"charge": "payments", "ship": "shipping", "notify": "shipping"}
+
 func (s *script) effect(step, op string, u history.Unit, value, key string, o history.Outcome) {
-	component := map[string]string{"charge": "payments", "ship": "shipping", "notify": "shipping"}[step]
-	s.add(history.Event{Kind: history.KindEffect, Step: step, Op: op, Unit: u, Value: value, Key: key, Outcome: o, Component: component})
+	s.add(history.Event{Kind: history.KindEffect, Step: step, Op: op, Unit: u, Value: value, Key: key, Outcome: o, Component: performer[step]})
 }
 
 func (s *script) audit(source, transition string, u history.Unit, step string) {

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,11 +13,16 @@ import (
 
 // parseScript reads a history from text, one event on a line. The files in testdata hold such text:
 //
-//	[time] client submit|read UNIT [key=K] [try=N] [at=TIME]      c3 submit o-17
-//	[time] client amend UNIT vVERSION NOTE [key=K] [try=N]        c3 amend o-17 v1 leave-it-at-the-door
-//	[time] client ok|fail|info [VALUE] [vVERSION]                 c3 ok pending v1
-//	[time] effect STEP do|undo UNIT VALUE [key=K] [dedup|refused] effect charge do o-17 4990 key=o-17/charge
-//	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H] [at=TIME]
+//	[time] client submit|read UNIT [PAYLOAD] [key=K] [try=N] [at=TIME] [trace=T]
+//	                                                              c3 submit o-17
+//	[time] client amend UNIT vVERSION NOTE [key=K] [try=N] [trace=T]
+//	                                                              c3 amend o-17 v1 leave-it-at-the-door
+//	[time] client ok|fail|info [VALUE] [vVERSION] [trace=T]       c3 ok pending v1
+//	[time] effect STEP do|undo UNIT VALUE [key=K] [t=TOKEN] [trace=T] [by=COMPONENT] [at=TIME] [dedup|refused]
+//	                                                              effect charge do o-17 4990 key=o-17/charge
+//	[time] start|finish STEP UNIT [key=K] [t=TOKEN] [trace=T] [by=COMPONENT] [try=N] [op=OP]
+//	                                                              start charge o-17 by=payments-2 t=4
+//	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H] [at=TIME] [trace=T] [actor=A] [amount=N]
 //	[time] fault ID KIND TARGET begin|confirmed|end|healed|failed [EVIDENCE]
 //	[time] exchange EDGE SIGNATURE UNIT|- [n=N] [asked=TIME] [delivered=TIME] [answered=TIME] [returned=TIME] [deliveries=N] [fault=ID] [refused]
 //	                                                              exchange "payments -> gateway" "POST /charges" o-17 n=12
@@ -26,14 +32,17 @@ import (
 //	[time] stopped                                                the observation begins at once
 //	[time] state UNIT STATE [vVERSION]
 //	[time] step UNIT STEP in-force|none
-//	[time] dead UNIT REASON
+//	[time] dead UNIT VALUE                                        dead o-17 {"reason": "poison", "attempts": 5}
+//	[time] total NAME VALUE                                       total stock 412
 //	[time] head SOURCE [n=N] [hash=H];  heads                     the last number of one source, or of all so far
 //	[time] end                                                    the observation ends
+//	claims {JSON}                                                 further claims: steps by their name, feeds beside those that are there
 //	lost REASON;  feeds A,B;  bare                                no end; other feeds; no claims at all
 //
-// A time is in seconds; without one an event comes a millisecond after the one before. A word may be quoted. An audit event takes the
-// next number of its source and the hash that follows from the event before, where the line does not say otherwise. An exchange went well
-// at the time of its event, where the line does not say otherwise; an instant that is - never came.
+// A time is in seconds; without one an event comes a millisecond after the one before. A word may be quoted, or be a JSON object. An
+// audit event takes the next number of its source and the hash that follows from the event before, where the line does not say
+// otherwise; its actor and amount stand in its record. An exchange went well at the time of its event, where the line does not say
+// otherwise; an instant that is - never came. An answer bears the trace of its call.
 func parseScript(text string) (*script, error) {
 	s := newScript()
 	for n, l := range strings.Split(text, "\n") {
@@ -61,19 +70,13 @@ func (s *script) line(l string) (err error) {
 	}
 	switch verb := w.next(); verb {
 	case "effect":
-		outcome := history.OutcomeApplied
-		if w.flag("dedup") {
-			outcome = history.OutcomeDeduplicated
-		} else if w.flag("refused") {
-			outcome = history.OutcomeRefused
-		}
-		step, op, id := w.next(), w.next(), w.next()
-		u, err := history.ParseUnit("o-", id)
-		value := w.next()
-		if err != nil {
-			value = id
-		}
-		s.effect(step, op, u, value, w.opt["key"], outcome)
+		return s.effectLine(w)
+	case "start", "finish":
+		kind := map[string]history.Kind{"start": history.KindStart, "finish": history.KindFinish}[verb]
+		step := w.next()
+		s.add(history.Event{Kind: kind, Step: step, Unit: w.unit(), Component: performer[step], Op: w.opt["op"], Key: w.opt["key"],
+			Attempt: w.attempt()})
+		return s.identify(w)
 	case "audit":
 		return s.auditLine(w)
 	case "fault":
@@ -86,7 +89,9 @@ func (s *script) line(l string) (err error) {
 		return s.exchangeLine(w)
 	case "process":
 		e := history.Event{Kind: history.KindProcess, Unit: history.NoUnit, Component: w.next()}
-		e.Outcome = map[string]history.Outcome{"exited": history.OutcomeExited, "killed": history.OutcomeKilled, "ready": history.OutcomeReady}[w.next()]
+		e.Outcome = map[string]history.Outcome{"started": history.OutcomeStarted, "ready": history.OutcomeReady, "killed": history.OutcomeKilled,
+			"paused": history.OutcomePaused, "resumed": history.OutcomeResumed, "terminated": history.OutcomeTerminated,
+			"exited": history.OutcomeExited}[w.next()]
 		e.Value = w.next()
 		s.add(e)
 	case "happy":
@@ -101,6 +106,11 @@ func (s *script) line(l string) (err error) {
 		s.observe("step", w.unit(), w.next(), w.next(), "inventory", 0, "")
 	case "dead":
 		s.observe("dead-letter", w.unit(), "", w.next(), "saga", 0, "")
+	case "total":
+		name := w.next()
+		s.observe("total", history.NoUnit, "", w.next(), "", 0, name)
+	case "claims":
+		return s.claims(w.next())
 	case "head":
 		name := w.next()
 		t := *s.source(name)
@@ -133,10 +143,6 @@ func (s *script) clientLine(verb string, w *words) error {
 	if err != nil {
 		return fmt.Errorf("no such verb")
 	}
-	attempt := uint32(1)
-	if n, err := strconv.Atoi(w.opt["try"]); err == nil {
-		attempt = uint32(n)
-	}
 	switch op := w.next(); op {
 	case "ok", "fail", "info":
 		kind := map[string]history.Kind{"ok": history.KindOK, "fail": history.KindFail, "info": history.KindInfo}[op]
@@ -144,15 +150,69 @@ func (s *script) clientLine(verb string, w *words) error {
 		s.answer(actor, kind, w.next(), version)
 	case "amend":
 		version, u, note := w.version(), w.unit(), w.next()
-		s.invoke(actor, op, u, w.opt["key"], attempt)
-		s.events[len(s.events)-1].Token, s.events[len(s.events)-1].Value = version, note
+		s.invoke(actor, op, u, w.opt["key"], w.attempt())
+		s.last().Token, s.last().Value = version, note
 	default:
-		s.invoke(actor, op, w.unit(), w.opt["key"], attempt)
-		if at, err := strconv.ParseFloat(w.opt["at"], 64); err == nil {
-			s.events[len(s.events)-1].At = time.Duration(at * 1e9)
+		s.invoke(actor, op, w.unit(), w.opt["key"], w.attempt())
+		s.last().Value = w.next()
+	}
+	return s.identify(w)
+}
+
+func (s *script) effectLine(w *words) error {
+	outcome := history.OutcomeApplied
+	if w.flag("dedup") {
+		outcome = history.OutcomeDeduplicated
+	} else if w.flag("refused") {
+		outcome = history.OutcomeRefused
+	}
+	step, op, id := w.next(), w.next(), w.next()
+	u, err := history.ParseUnit("o-", id)
+	value := w.next()
+	if err != nil {
+		value = id
+	}
+	s.effect(step, op, u, value, w.opt["key"], outcome)
+	return s.identify(w)
+}
+
+func (s *script) last() *history.Event { return &s.events[len(s.events)-1] }
+
+// identify gives the last event what a line of any kind may say of it.
+func (s *script) identify(w *words) (err error) {
+	e := s.last()
+	if t, ok := w.opt["t"]; ok {
+		if e.Token, err = strconv.ParseUint(t, 10, 64); err != nil {
+			return err
 		}
 	}
+	if by, ok := w.opt["by"]; ok {
+		e.Component = by
+	}
+	if trace, ok := w.opt["trace"]; ok {
+		e.Trace = trace
+	}
+	if at, ok := w.opt["at"]; ok {
+		seconds, err := strconv.ParseFloat(at, 64)
+		e.At = time.Duration(seconds * 1e9)
+		return err
+	}
 	return nil
+}
+
+// claims merges further claims into the header's.
+func (s *script) claims(text string) error {
+	c := &s.header.Claims
+	steps, feeds := c.Steps, c.Feeds
+	c.Steps, c.Feeds = nil, nil
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(c)
+	for _, step := range c.Steps {
+		steps = append(slices.DeleteFunc(steps, func(old history.Step) bool { return old.Name == step.Name }), step)
+	}
+	c.Steps, c.Feeds = steps, append(feeds, c.Feeds...)
+	return err
 }
 
 func (s *script) exchangeLine(w *words) error {
@@ -189,7 +249,7 @@ func (s *script) exchangeLine(w *words) error {
 	if id, ok := w.opt["fault"]; ok {
 		value += fmt.Sprintf(`,"fault":%q`, id)
 	}
-	last := &s.events[len(s.events)-1]
+	last := s.last()
 	last.Value = value + "}"
 	if n, ok := w.opt["n"]; ok {
 		number, err := strconv.ParseUint(n, 10, 64)
@@ -204,7 +264,11 @@ func (s *script) auditLine(w *words) error {
 	t := s.source(source)
 	before := *t
 	s.audit(source, transition, u, w.opt["step"])
-	e := &s.events[len(s.events)-1]
+	e := s.last()
+	if more := w.record(); more != "" {
+		e.Value = strings.TrimSuffix(e.Value, "}") + more + "}"
+		e.Key = chained(before.hash, e.Value)
+	}
 	if body, ok := w.opt["body"]; ok {
 		e.Value = body
 		e.Key = chained(before.hash, body)
@@ -213,8 +277,8 @@ func (s *script) auditLine(w *words) error {
 		e.Key = hash
 	}
 	t.hash = e.Key
-	if at, err := strconv.ParseFloat(w.opt["at"], 64); err == nil {
-		e.At = time.Duration(at * 1e9)
+	if err := s.identify(w); err != nil {
+		return err
 	}
 	if n, ok := w.opt["n"]; ok {
 		number, err := strconv.ParseUint(n, 10, 64)
@@ -231,77 +295,4 @@ func (s *script) auditLine(w *words) error {
 		return err
 	}
 	return nil
-}
-
-// words are the words of a line: plain ones in order, flags, and name=value ones.
-type words struct {
-	rest []string
-	opt  map[string]string
-}
-
-// options are the names of name=value words.
-var options = []string{"key", "try", "at", "step", "n", "body", "hash", "asked", "delivered", "answered", "returned", "deliveries", "fault"}
-
-func newWords(l string) *words {
-	w := &words{opt: map[string]string{}}
-	for l = strings.TrimSpace(l); l != ""; l = strings.TrimSpace(l) {
-		var word string
-		if q, err := strconv.QuotedPrefix(l); err == nil {
-			word, _ = strconv.Unquote(q)
-			w.rest, l = append(w.rest, word), l[len(q):]
-			continue
-		}
-		word, l, _ = strings.Cut(l, " ")
-		if name, value, ok := strings.Cut(word, "="); ok && slices.Contains(options, name) {
-			w.opt[name] = value
-			continue
-		}
-		w.rest = append(w.rest, word)
-	}
-	return w
-}
-
-// next takes the next plain word; "" where there is none.
-func (w *words) next() string {
-	if len(w.rest) == 0 {
-		return ""
-	}
-	word := w.rest[0]
-	w.rest = w.rest[1:]
-	return word
-}
-
-func (w *words) flag(name string) bool {
-	k := slices.Index(w.rest, name)
-	if k >= 0 {
-		w.rest = slices.Delete(w.rest, k, k+1)
-	}
-	return k >= 0
-}
-
-// version takes the word that is one: v12.
-func (w *words) version() uint64 {
-	for k, word := range w.rest {
-		if n, err := strconv.ParseUint(strings.TrimPrefix(word, "v"), 10, 64); err == nil && word[0] == 'v' {
-			w.rest = slices.Delete(w.rest, k, k+1)
-			return n
-		}
-	}
-	return 0
-}
-
-func (w *words) unit() history.Unit {
-	u, err := history.ParseUnit("o-", w.next())
-	if err != nil {
-		panic(err)
-	}
-	return u
-}
-
-func (w *words) actor() int {
-	n, err := strconv.Atoi(strings.TrimPrefix(w.next(), "c"))
-	if err != nil {
-		panic(err)
-	}
-	return n
 }
