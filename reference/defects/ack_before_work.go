@@ -14,7 +14,7 @@ var AckBeforeWork = Defect{
 		"looked like a bug. Commands now wait in the memory of the process. While the gateway is quick nobody notices. When it is slow the queue " +
 		"grows, the queue makes the memory grow, and the memory makes somebody restart the process. The broker has nothing to deliver again: " +
 		"every command was acknowledged.",
-	Reveals: "gateway-brownout",
+	Reveals: []string{"gateway-brownout"},
 	Falls:   "no-lost-work",
 	Apply:   func(p *parts.Parts) { p.Receive = ackOnReceipt() },
 }

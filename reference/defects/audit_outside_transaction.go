@@ -18,7 +18,7 @@ var AuditOutsideTransaction = Defect{
 		"is written every now and then by a background task. It is flushed on shutdown, and there is a test for that. A process that is killed " +
 		"does not shut down. What it did in its last moments was done, was paid for, and is in no record; and those are the moments the " +
 		"auditors ask about.",
-	Reveals: "lost-audit",
+	Reveals: []string{"lost-audit"},
 	Falls:   "complete-audit",
 	Apply:   func(p *parts.Parts) { p.Trail = buffered },
 }

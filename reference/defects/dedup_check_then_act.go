@@ -20,9 +20,10 @@ var DedupCheckThenAct = Defect{
 		"longer, the same command is delivered again while the first is still being worked on. Both look, both find nothing, both charge. " +
 		"The gateway would have noticed, had the two calls had the same idempotency key; but the key holds the number of the attempt, because " +
 		"a retry is a new request, is it not.",
-	Reveals: "zombie-worker",
-	Falls:   "no-duplicate-effects",
-	Apply:   func(p *parts.Parts) { p.Charge = func(t intent.Tools) intent.Performer { return checkThenAct{t} } },
+	Reveals: []string{"zombie-worker", "zombie-payment", "late-reply-after-timeout", "duplicate-delivery",
+		"crash-between-effect-and-record"},
+	Falls: "no-duplicate-effects",
+	Apply: func(p *parts.Parts) { p.Charge = func(t intent.Tools) intent.Performer { return checkThenAct{t} } },
 }
 
 type checkThenAct struct{ intent.Tools }

@@ -9,9 +9,9 @@ import "github.com/wreckon/wreckon/reference/parts"
 // Defect is one deliberate bug.
 type Defect struct {
 	Name    string
-	Story   string // how it happens in real systems
-	Reveals string // the scenario that shows it
-	Falls   string // the guarantee that falls
+	Story   string   // how it happens in real systems
+	Reveals []string // the scenarios that show it, each in nearly every run; the first is the one to begin with
+	Falls   string   // the guarantee that falls
 	Apply   func(*parts.Parts)
 }
 

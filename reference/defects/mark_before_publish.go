@@ -15,7 +15,7 @@ var MarkBeforePublish = Defect{
 		"statement, and publish what it had claimed. The duplicates were gone. A publish that fails is logged. For months none does; then " +
 		"the broker is away for two seconds during an upgrade, and every row that was claimed in those two seconds is marked as sent, is not " +
 		"with the broker, and will not be looked at again. The log says so, in a line nobody reads.",
-	Reveals: "broker-partition",
+	Reveals: []string{"broker-partition", "crash-between-commit-and-publish"},
 	Falls:   "no-lost-work",
 	Apply:   func(p *parts.Parts) { p.Forward = markThenPublish },
 }

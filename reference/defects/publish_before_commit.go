@@ -17,7 +17,7 @@ var PublishBeforeCommit = Defect{
 		"confirmed; if publishing fails, it rolls back and answers 503. One day the broker stores an event and the confirmation is lost on its " +
 		"way back. The handler believes that nothing happened. Downstream the order is reserved, charged and shipped, and in the order table " +
 		"there is no such order. Support cannot find it, and the customer has been told to try again.",
-	Reveals: "lost-acks",
+	Reveals: []string{"lost-acks"},
 	Falls:   "atomic-outcome",
 	Apply:   func(p *parts.Parts) { p.Announce = publishFirst },
 }
