@@ -21,7 +21,8 @@ import (
 const maxBody = 1 << 20
 
 // gateway is the effect sink: the external party that a target's side effects reach. It keeps the promise that real payment
-// gateways make, idempotency by key, so that what it applied twice was really asked for twice.
+// gateways make, idempotency by key, so that what it applied twice was really asked for twice. And it can be told to be strict about
+// fencing tokens: a call with "Fencing: strict" is refused if a newer Fencing-Token was seen for the same step of the same unit.
 type gateway struct {
 	prefix string
 	token  string
@@ -32,8 +33,9 @@ type gateway struct {
 	addr   string
 	done   chan struct{}
 
-	mu   sync.Mutex
-	seen map[string]answer // path and key -> what was answered
+	mu     sync.Mutex
+	seen   map[string]answer // path and key -> what was answered
+	newest map[string]uint64 // step and unit -> the newest token seen
 }
 
 // route says what a path of the gateway means.
@@ -50,6 +52,15 @@ type effectRequest struct {
 	Address string `json:"address"`
 }
 
+// request is one request for an effect, as it came.
+type request struct {
+	effectRequest
+	path, key, trace string
+	digest           string // of the payload
+	token            uint64
+	strict           bool
+}
+
 type answer struct {
 	status int
 	body   []byte
@@ -62,7 +73,7 @@ func listenGateway(prefix, token string, rec workloads.Recorder, routes map[stri
 		return nil, fmt.Errorf("listen for effects: %w", err)
 	}
 	g := &gateway{prefix: prefix, token: token, rec: rec, routes: routes, addr: ln.Addr().String(),
-		done: make(chan struct{}), seen: make(map[string]answer)}
+		done: make(chan struct{}), seen: make(map[string]answer), newest: make(map[string]uint64)}
 	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(g.done)
@@ -108,24 +119,37 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want POST, an Idempotency-Key and a JSON object", http.StatusBadRequest)
 		return
 	}
-	a := g.apply(rt, r.URL.Path, key, string(body), req, r.Header.Get("traceparent"))
+	token, err := fencingToken(r.Header.Get("Fencing-Token"))
+	if err != nil {
+		http.Error(w, "want a number as Fencing-Token", http.StatusBadRequest)
+		return
+	}
+	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token,
+		strict: r.Header.Get("Fencing") == "strict", trace: traceID(r.Header.Get("traceparent"))})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // whether the answer arrives is what the faults are about
 }
 
-func (g *gateway) apply(rt route, path, key, digest string, req effectRequest, trace string) answer {
-	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: rt.component, Key: key, Trace: trace}
+func (g *gateway) apply(rt route, req request) answer {
+	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: rt.component, Key: req.key, Token: req.token, Trace: req.trace}
 	unit, err := history.ParseUnit(g.prefix, req.OrderID)
-	e.Unit, e.Value = unit, effectValue(req)
+	e.Unit, e.Value = unit, effectValue(req.effectRequest)
 	if err != nil {
 		e.Value = clip("foreign id: "+req.OrderID, 200)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a, known := g.seen[path+" "+key]
+	name, resource := req.path+" "+req.key, rt.step+" "+req.OrderID
+	newest := g.newest[resource]
+	g.newest[resource] = max(newest, req.token)
+	a, known := g.seen[name]
 	switch {
-	case known && a.digest != digest:
+	case req.strict && req.token < newest:
+		e.Outcome = history.OutcomeRefused
+		e.Value = clip(fmt.Sprintf("token %d is older than %d: %s", req.token, newest, e.Value), 200)
+		a = answer{status: http.StatusPreconditionFailed, body: []byte(`{"error":"a newer token was used"}`)}
+	case known && a.digest != req.digest:
 		e.Outcome = history.OutcomeRefused
 		e.Value = clip("key used before with another payload: "+e.Value, 200)
 		a = answer{status: http.StatusConflict, body: []byte(`{"error":"this key was used with another payload"}`)}
@@ -134,15 +158,15 @@ func (g *gateway) apply(rt route, path, key, digest string, req effectRequest, t
 	case known:
 		e.Outcome = history.OutcomeDeduplicated
 	default:
-		a = answer{status: http.StatusOK, digest: digest, body: fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, len(g.seen)+1)}
+		a = answer{status: http.StatusOK, digest: req.digest, body: fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, len(g.seen)+1)}
 		e.Outcome = history.OutcomeApplied
 		if rt.refuse != nil {
-			if status, why := rt.refuse(req); status != 0 {
+			if status, why := rt.refuse(req.effectRequest); status != 0 {
 				a.status, a.body = status, fmt.Appendf(nil, `{"error":%q}`, why)
 				e.Outcome = history.OutcomeRefused
 			}
 		}
-		g.seen[path+" "+key] = a
+		g.seen[name] = a
 	}
 	g.rec.Record(e)
 	return a
@@ -153,6 +177,14 @@ func effectValue(req effectRequest) string {
 		return strconv.FormatInt(req.Amount, 10)
 	}
 	return clip(req.Address, 200)
+}
+
+// fencingToken reads the header; 0 where there is none.
+func fencingToken(header string) (uint64, error) {
+	if header == "" {
+		return 0, nil
+	}
+	return strconv.ParseUint(header, 10, 64)
 }
 
 // authorised tells whether a request holds the run's token and comes from this host.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,6 +86,43 @@ func TestAnEffectIsAppliedOnceForEachKey(t *testing.T) {
 		"do charge k1 applied", "do charge k1 deduplicated", "do charge k2 applied", "do charge k1 refused", "undo charge k1 applied",
 	}, got)
 	assert.Equal(t, "4990", n.all()[0].Value)
+}
+
+func TestALateTokenIsRefusedIfTheCallerAsksForThat(t *testing.T) {
+	g, n := sink(t)
+	ask := func(path, key, order, token, fencing string) int {
+		req, err := http.NewRequest(http.MethodPost, "http://"+g.addr+path, strings.NewReader(`{"order_id":"`+order+`","amount":1}`))
+		require.NoError(t, err)
+		req.Header = http.Header{"Authorization": {"Bearer " + secret}, "Idempotency-Key": {key}, "Fencing-Token": {token}, "Fencing": {fencing},
+			"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	for _, c := range []struct {
+		path, key, order, token, fencing string
+		status                           int
+		outcome                          history.Outcome
+	}{
+		{"/charges", "k1", "o-1", "2", "strict", 200, history.OutcomeApplied},
+		{"/charges", "k1", "o-1", "1", "strict", 412, history.OutcomeRefused}, // the same call, late
+		{"/charges", "k1", "o-1", "2", "strict", 200, history.OutcomeDeduplicated},
+		{"/charges", "k1", "o-1", "3", "strict", 200, history.OutcomeDeduplicated},
+		{"/refunds", "k1", "o-1", "2", "strict", 412, history.OutcomeRefused}, // another way into the same step
+		{"/refunds", "k1", "o-1", "4", "strict", 200, history.OutcomeApplied},
+		{"/shipments", "k1", "o-1", "1", "strict", 200, history.OutcomeApplied}, // another step
+		{"/charges", "k2", "o-2", "1", "strict", 200, history.OutcomeApplied},   // another unit
+		{"/charges", "k3", "o-1", "1", "", 200, history.OutcomeApplied},         // nobody asked
+	} {
+		assert.Equal(t, c.status, ask(c.path, c.key, c.order, c.token, c.fencing), c)
+		events := n.all()
+		e := events[len(events)-1]
+		assert.Equal(t, c.outcome, e.Outcome, c)
+		assert.Equal(t, c.token, strconv.FormatUint(e.Token, 10))
+		assert.Equal(t, "0af7651916cd43dd8448eb211c80319c", e.Trace)
+	}
+	assert.Equal(t, http.StatusBadRequest, ask("/charges", "k4", "o-1", "newest", "strict"))
 }
 
 func TestARefusalIsFinalForItsKey(t *testing.T) {

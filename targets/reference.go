@@ -2,12 +2,16 @@ package targets
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/wreckon/wreckon/history"
 )
 
 // refPrefix begins every order id that the harness issues.
 const refPrefix = "o-"
+
+// drainWithin is the grace period that the components promise to keep. They are told to be done a second sooner.
+const drainWithin = 5 * time.Second
 
 // Reference describes the reference system: an order service with outbox, inbox, saga, leases and an audit trail.
 func Reference() Target {
@@ -50,8 +54,18 @@ func Reference() Target {
 			States: history.States{
 				Open: []string{"pending"}, Completed: "completed", Compensated: "compensated", Quarantined: "quarantined",
 				Audits: map[string]string{"pending": "accepted", "completed": "completed", "compensated": "compensated", "quarantined": "quarantined"},
+				Next:   map[string][]string{"pending": {"completed", "compensated", "quarantined"}},
 			},
-			Feeds: []string{history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedSteps, history.FeedReads},
+			Feeds: []string{history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedSteps, history.FeedReads,
+				history.FeedTokens, history.FeedTraces},
+			Compensation: "reverse",
+			// Doing a step and undoing it are under one lease, whose tokens the gateway is shown.
+			Fencing: []history.Fencing{{Step: "charge", Resource: "unit"}, {Step: "ship", Resource: "unit"}},
+			// Everything that is told of an order carries the trace of the client that first asked for it.
+			Traced: []string{"invoke", "ok", "fail", "info", "effect", "audit"},
+			// What a fault leaves behind is waited out by leases (2 s), redeliveries and backoffs (1 s each), and done under load.
+			Recovery: &history.Recovery{Success: history.Duration(10 * time.Second), Backlog: history.Duration(20 * time.Second)},
+			Drain:    []history.Drain{{Grace: history.Duration(drainWithin)}},
 		},
 		Mix: []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"},
 		New: newReference,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -89,9 +90,17 @@ func (r *reference) readAudit(ctx context.Context) (int, error) {
 		}
 		r.w.Recorder.Record(history.Event{
 			Kind: history.KindAudit, Unit: unit, Op: b.Transition, Step: b.Step, Component: l.Source, Attempt: b.Attempt,
-			Token: l.Seq, Key: l.Hash, Value: l.Body, Trace: b.Trace, At: r.at(b.At),
+			Token: l.Seq, Key: l.Hash, Value: l.Body, Trace: traceID(b.Trace), At: r.at(b.At),
 		})
 	})
+}
+
+// traceID is the trace of a W3C traceparent, which is what stays the same from span to span. Anything else is taken as it is.
+func traceID(traceparent string) string {
+	if p := strings.Split(traceparent, "-"); len(p) == 4 && len(p[1]) == 32 {
+		return p[1]
+	}
+	return clip(traceparent, 100)
 }
 
 // at places a target's own time on the run's clock; 0 where it said none.

@@ -61,7 +61,7 @@ func (r *reference) Launches() []Launch {
 	for _, c := range r.components() {
 		args := []string{c, "--control", r.w.Control[c], "--data", filepath.Join(r.w.Data, c),
 			// SIGKILL never loses what was written to the page cache, and power is not cut here: syncing would only slow the run.
-			"--sync", "off"}
+			"--sync", "off", "--drain", (drainWithin - time.Second).String()}
 		if c == "relay" { // it reads the api's outbox
 			args[4] = filepath.Join(r.w.Data, "api")
 		}

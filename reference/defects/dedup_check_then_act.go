@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/wreckon/wreckon/reference/gateway"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/parts"
@@ -40,7 +41,7 @@ func (p checkThenAct) Perform(ctx context.Context, d message.Delivery, e intent.
 	key := fmt.Sprintf("%s/%s/%d", e.OrderID, e.Step, d.Number)
 	one, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	answer, err := e.Call(one, key)
+	answer, err := e.Call(one, gateway.Call{OrderID: e.OrderID, Key: key, Trace: d.Trace})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,9 @@
 // Promise: a call ends as one of three things. An answer: it was done, under this key. A refusal: it was not done and never will be
 // under this key. An error: nobody knows, and the only thing to do is to ask again with the same key.
 //
+// A fenced call carries the token of the lease it is made under, and the gateway refuses it once it has seen a newer one: a call that was
+// on its way for too long must not land behind that of whoever took over. That is ErrSuperseded, and nobody's business any more.
+//
 // Cost: the third case, which no protocol can do away with. Breaks: where the other side forgets a key sooner than we do.
 //
 // It must never retry by itself, nor make up a key: when to try again, and under which name, is decided where it is written down.
@@ -12,9 +15,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -48,12 +53,17 @@ func New(base, token string) *Client {
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Call says what is asked, and under which name.
+// Call says what is asked, under which name, and on the strength of which lease.
 type Call struct {
 	OrderID string
 	Key     string // idempotency key
+	Token   uint64 // fencing token of the lease; the gateway keeps the newest for each step of an order
+	Fenced  bool   // the gateway must refuse the call if it has seen a newer token
 	Trace   string
 }
+
+// ErrSuperseded says that a call was refused because somebody with a newer token has called since.
+var ErrSuperseded = errors.New("a newer token was used at the gateway")
 
 // Answer is a final answer.
 type Answer struct {
@@ -96,6 +106,12 @@ func (c *Client) post(ctx context.Context, path string, call Call, refusal int, 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", call.Key)
 	req.Header.Set("Authorization", "Bearer "+c.token)
+	if call.Token != 0 {
+		req.Header.Set("Fencing-Token", strconv.FormatUint(call.Token, 10))
+	}
+	if call.Fenced {
+		req.Header.Set("Fencing", "strict")
+	}
 	if call.Trace != "" {
 		req.Header.Set("traceparent", call.Trace)
 	}
@@ -124,6 +140,8 @@ func read(path string, status, refusal int, text []byte) (Answer, error) {
 		return Answer{ID: done.ID}, nil
 	case refusal:
 		return Answer{Refused: true, Reason: fmt.Sprintf("gateway answered %d", status)}, nil
+	case http.StatusPreconditionFailed:
+		return Answer{}, fmt.Errorf("call gateway %s: %w", path, ErrSuperseded)
 	}
 	return Answer{}, fmt.Errorf("call gateway %s: answered %d: %.200s", path, status, text)
 }

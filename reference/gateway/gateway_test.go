@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -14,7 +15,7 @@ import (
 	"github.com/wreckon/wreckon/reference/gateway"
 )
 
-var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Trace: "00-trace"}
+var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Token: 7, Fenced: true, Trace: "00-trace"}
 
 func serve(t *testing.T, handler http.HandlerFunc) *gateway.Client {
 	server := httptest.NewServer(handler)
@@ -36,6 +37,7 @@ func TestACallIsAnAnswerARefusalOrUnknown(t *testing.T) {
 		{422, `{}`, "unknown", "unknown", "refused"},
 		{201, `{"id":"g-1"}`, "unknown", "unknown", "unknown"},
 		{401, ``, "unknown", "unknown", "unknown"},
+		{412, `{}`, "superseded", "superseded", "superseded"},
 		{307, ``, "unknown", "unknown", "unknown"},
 		{500, `{"id":"g-1"}`, "unknown", "unknown", "unknown"},
 		{503, ``, "unknown", "unknown", "unknown"},
@@ -44,12 +46,15 @@ func TestACallIsAnAnswerARefusalOrUnknown(t *testing.T) {
 			assert.Equal(t, "Bearer secret", r.Header.Get("Authorization"))
 			assert.Equal(t, call.Key, r.Header.Get("Idempotency-Key"))
 			assert.Equal(t, call.Trace, r.Header.Get("traceparent"))
+			assert.Equal(t, "7 strict", r.Header.Get("Fencing-Token")+" "+r.Header.Get("Fencing"))
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(c.status)
 			_, _ = w.Write([]byte(c.body))
 		})
 		kind := func(a gateway.Answer, err error) string {
 			switch {
+			case errors.Is(err, gateway.ErrSuperseded):
+				return "superseded"
 			case err != nil:
 				return "unknown"
 			case a.Refused:

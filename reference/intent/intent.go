@@ -10,7 +10,8 @@
 // key; during the call, the key and an effect nobody knows of yet, which the next call with this key finds out about.
 //
 // The lease is not what makes it right, the key is. The lease keeps two deliveries from asking at once, and its fencing token keeps a
-// worker that was asleep from recording what another has recorded.
+// worker that was asleep from recording what another has recorded; the gateway is shown it, too, and refuses what comes late. Doing a
+// step and undoing it are under one lease, so that a late charge cannot land behind the refund.
 //
 // Cost: two transactions for one effect, and after a crash a wait until the dead worker's lease expires. Breaks: if the party outside
 // forgets the key before we stop asking.
@@ -48,7 +49,8 @@ var Schema = store.Schema{Name: "intent", SQL: `
 type Effect struct {
 	OrderID string
 	Step    string // charge, refund, ship
-	Call    func(ctx context.Context, key string) (gateway.Answer, error)
+	Of      string // the step that is done or undone, which the lease is on: charge, for a refund, too
+	Call    func(ctx context.Context, call gateway.Call) (gateway.Answer, error)
 	// Record writes down what follows from the answer, in the transaction that records the outcome, which it names. attempt is the
 	// number of deliveries it took.
 	Record func(tx *store.Tx, answer gateway.Answer, attempt int) (outcome string, err error)
@@ -117,7 +119,7 @@ func (p leased) begin(ctx context.Context, d message.Delivery, e Effect) (intent
 		if in.done = outcome != ""; in.done { // asked for by another message, and answered then
 			return p.Inbox.Done(tx, d)
 		}
-		in.lease, err = lease.Acquire(tx, e.OrderID+"/"+e.Step, p.Owner, p.Lease)
+		in.lease, err = lease.Acquire(tx, e.OrderID+"/"+e.Of, p.Owner, p.Lease)
 		if errors.As(err, &held) {
 			return nil // the delivery is counted all the same
 		}
@@ -146,6 +148,7 @@ func intend(tx *store.Tx, e Effect) (key, outcome string, err error) {
 
 // call asks the gateway until it answers, but begins no call that could outlive the lease.
 func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in intention) (gateway.Answer, error) {
+	call := gateway.Call{OrderID: e.OrderID, Key: in.key, Token: in.lease.Token, Fenced: true, Trace: d.Trace}
 	var failure error
 	for n := 1; ; n++ {
 		if time.Until(in.lease.Expires) < p.Timeout {
@@ -153,10 +156,10 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in inten
 		}
 		d.Extend()
 		one, cancel := context.WithTimeout(ctx, p.Timeout)
-		answer, err := e.Call(one, in.key)
+		answer, err := e.Call(one, call)
 		cancel()
-		if err == nil {
-			return answer, nil
+		if err == nil || errors.Is(err, gateway.ErrSuperseded) {
+			return answer, err
 		}
 		failure = err
 		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", n, "error", err)

@@ -28,6 +28,7 @@ type desk struct {
 	intent.Tools
 	mu       sync.Mutex
 	keys     []string
+	tokens   []uint64
 	recorded int
 }
 
@@ -47,10 +48,11 @@ func (d *desk) perform(ctx context.Context, id string, number int, ask func(cont
 	return intent.Leased(d.Tools).Perform(ctx,
 		message.Delivery{Message: message.Message{ID: id}, Number: number, Extend: func() {}},
 		intent.Effect{
-			OrderID: "o-1", Step: "charge",
-			Call: func(ctx context.Context, key string) (gateway.Answer, error) {
+			OrderID: "o-1", Step: "charge", Of: "charge",
+			Call: func(ctx context.Context, call gateway.Call) (gateway.Answer, error) {
 				d.mu.Lock()
-				d.keys = append(d.keys, key)
+				d.keys = append(d.keys, call.Key)
+				d.tokens = append(d.tokens, call.Token)
 				d.mu.Unlock()
 				return gateway.Answer{ID: "g"}, ask(ctx)
 			},
@@ -93,6 +95,15 @@ func TestNoCallIsBegunThatCouldOutliveTheLease(t *testing.T) {
 	assert.Equal(t, 1, d.recorded)
 }
 
+// What the gateway refuses because somebody took over is given up at once, and the lease of the one who did is left alone.
+func TestACallThatIsLateIsGivenUp(t *testing.T) {
+	d := open(t, time.Hour)
+	err := d.perform(t.Context(), "m", 1, func(context.Context) error { return gateway.ErrSuperseded })
+	require.ErrorIs(t, err, gateway.ErrSuperseded)
+	assert.Len(t, d.keys, 1, "not asked again")
+	require.NoError(t, d.perform(t.Context(), "m", 2, answer))
+}
+
 func TestTwoDeliveriesAtOnceAreWorkedOnOneAfterTheOther(t *testing.T) {
 	d := open(t, time.Hour)
 	require.NoError(t, d.perform(t.Context(), "m", 1, func(context.Context) error {
@@ -117,6 +128,7 @@ func TestAWorkerThatWasAsleepDoesNotRecord(t *testing.T) {
 	require.ErrorIs(t, err, lease.ErrLost)
 	assert.Equal(t, 1, d.recorded)
 	assert.Equal(t, []string{"o-1/charge/1", "o-1/charge/1"}, d.keys)
+	assert.Equal(t, []uint64{1, 2}, d.tokens, "the gateway can tell who is late")
 	assert.NoError(t, d.perform(t.Context(), "m", 3, answer))
 	assert.Equal(t, 1, d.recorded)
 }

@@ -38,16 +38,15 @@ func (c *Cashier) Handle(ctx context.Context, d message.Delivery) error {
 	if err != nil {
 		return c.Inbox.Failed(ctx, d, err)
 	}
-	effect := intent.Effect{OrderID: order.OrderID, Step: orders.StepOf(d.Subject)}
-	call := func(key string) gateway.Call { return gateway.Call{OrderID: order.OrderID, Key: key, Trace: d.Trace} }
+	effect := intent.Effect{OrderID: order.OrderID, Step: orders.StepOf(d.Subject), Of: orders.Charge}
 	switch effect.Step {
 	case orders.Charge:
-		effect.Call = func(ctx context.Context, key string) (gateway.Answer, error) {
-			return c.Gateway.Charge(ctx, call(key), order.Amount, order.Card)
+		effect.Call = func(ctx context.Context, call gateway.Call) (gateway.Answer, error) {
+			return c.Gateway.Charge(ctx, call, order.Amount, order.Card)
 		}
 	case orders.Refund:
-		effect.Call = func(ctx context.Context, key string) (gateway.Answer, error) {
-			return c.Gateway.Refund(ctx, call(key), order.Amount)
+		effect.Call = func(ctx context.Context, call gateway.Call) (gateway.Answer, error) {
+			return c.Gateway.Refund(ctx, call, order.Amount)
 		}
 	default:
 		return c.Inbox.Failed(ctx, d, inbox.Permanent(fmt.Errorf("no such payment command: %s", effect.Step)))

@@ -44,8 +44,9 @@ func (s *Dispatcher) Handle(ctx context.Context, d message.Delivery) error {
 	return s.Perform.Perform(ctx, d, intent.Effect{
 		OrderID: order.OrderID,
 		Step:    orders.Ship,
-		Call: func(ctx context.Context, key string) (gateway.Answer, error) {
-			return s.Gateway.Ship(ctx, gateway.Call{OrderID: order.OrderID, Key: key, Trace: d.Trace}, order.Address)
+		Of:      orders.Ship,
+		Call: func(ctx context.Context, call gateway.Call) (gateway.Answer, error) {
+			return s.Gateway.Ship(ctx, call, order.Address)
 		},
 		Record: func(tx *store.Tx, a gateway.Answer, attempt int) (string, error) {
 			return s.record(tx, d, order.OrderID, a, attempt)
