@@ -63,6 +63,7 @@ type unit struct {
 	dead     uint32 // dead letter
 	ended    uint32 // first answer to a read that showed it completed or compensated
 	effect   uint32 // first applied effect
+	told     uint32 // first audit event
 	attempts uint32 // submits
 	fails    uint32 // of these: definitely not
 	kind     stateKind

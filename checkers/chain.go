@@ -48,6 +48,9 @@ func (p *pass) chain(source history.Ref) *chain {
 }
 
 func (p *pass) audit(i uint32) {
+	if u := p.unitAt(i); u != nil {
+		u.told = min(u.told, i)
+	}
 	ch := p.chain(p.H.Comp[i])
 	token := p.H.Token[i]
 	if token == 0 {

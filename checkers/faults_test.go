@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -147,9 +148,49 @@ end`)
 		"completion_rate": "66.67%", "completion_latency.p50": "2.000s", "completion_latency.p95": "4.000s", "completion_latency.p99": "4.000s",
 		"completion_latency.max": "4.000s", "submit_latency.p50": "1.000s", "submit_latency.p95": "2.000s", "submit_latency.p99": "2.000s",
 		"submit_latency.max": "2.000s", "dead_letter_rate": "0.00%", "duplicate_rate": "33.33%", "compensation_success": "100.00%",
-		"retries_per_unit": "0.3333333333333333", "stuck": "1", "audit_completeness": "50.00%", "rollback_rate": "50.00%",
+		"retries_per_unit": "0.3333333333333333", "retries_per_unit.p50": "0", "retries_per_unit.p95": "1", "retries_per_unit.p99": "1",
+		"retries_per_unit.max": "1", "intent_latency.p50": "1.000s", "intent_latency.p95": "1.500s", "intent_latency.p99": "1.500s",
+		"intent_latency.max": "1.500s", "stuck": "1", "audit_completeness": "50.00%", "rollback_rate": "50.00%",
 		"recovery_time": "not measured", "redeliveries": "7", "deduplicated": "1", "exchanges": "not measured", "harness_duplicates": "not measured", "units": "3", "acknowledged": "3", "operations": "5",
 		"submit.ok": "3", "read.ok": "1", "amend.ok": "0", "info_rate": "20.00%", "in_flight.min": "not measured",
 		"lateness.p50": "not measured", "lateness.p99": "not measured", "lateness.max": "not measured",
 	}, got)
+}
+
+// The intent of a unit is durable, at the latest, when the first thing is seen that cannot be without it; what came before anybody
+// asked proves nothing.
+func TestIntentLatency(t *testing.T) {
+	for text, want := range map[string]string{
+		"1.0 c1 submit o-1\n1.7 c1 ok pending v1\n2.0 audit api accepted o-1":                          "700.0ms",
+		"1.0 c1 submit o-1\n1.2 audit api accepted o-1\n1.7 c1 info timeout":                           "200.0ms",
+		"1.0 c1 submit o-1\n1.1 effect charge do o-1 4990\n1.7 c1 info timeout":                        "100.0ms",
+		"1.0 c1 submit o-1 at=0.1\n1.1 c1 info timeout\n2.0 c1 submit o-1 try=2\n2.5 c1 ok pending v1": "1.500s",
+		"0.5 effect charge do o-1 4990\n1.0 c1 submit o-1\n1.7 c1 ok pending v1":                       "700.0ms",
+		"1.0 c1 submit o-1\n1.7 c1 info timeout":                                                       "not measured",
+	} {
+		s, err := parseScript(text)
+		assert.NoError(t, err)
+		for _, m := range Judge(s.history(), Spec{}).Metrics {
+			if m.Name == "intent_latency.max" {
+				assert.Equal(t, want, m.text(), text)
+			}
+		}
+	}
+}
+
+// The ten indicators of safe completion are all there, and what is a distribution has all of its quantiles.
+func TestTheTenIndicators(t *testing.T) {
+	names := map[string][]string{}
+	for _, m := range Metrics {
+		names[m.M] = append(names[m.M], m.Name)
+	}
+	for k := range 10 {
+		assert.NotEmpty(t, names[fmt.Sprintf("M%d", k+1)])
+	}
+	for _, name := range []string{"completion_latency", "submit_latency", "intent_latency", "retries_per_unit"} {
+		for _, suffix := range quantileNames {
+			_, ok := metricKind(name + suffix)
+			assert.True(t, ok, name+suffix)
+		}
+	}
 }

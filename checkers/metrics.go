@@ -13,43 +13,54 @@ import (
 type MetricKind struct {
 	Name string
 	Unit string // s, ratio, count
+	M    string // its number among the ten indicators of safe completion, M1 to M10; "" for what is measured beside them
 	Doc  string
 }
 
 // Metrics lists every indicator, in the order of reports. Thresholds and requirements can name each.
-var Metrics = []MetricKind{
-	{"completion_rate", "ratio", "acknowledged units that ended completed, compensated or quarantined"},
-	{"completion_latency.p50", "s", "from when a unit was due to be asked for to the first evidence of its end: median"},
-	{"completion_latency.p95", "s", "the same: 95 of 100 were at most this"},
-	{"completion_latency.p99", "s", "the same: 99 of 100 were at most this"},
-	{"completion_latency.max", "s", "the same: the slowest"},
-	{"submit_latency.p50", "s", "from when a unit was due to be asked for to its acknowledgement, retries included: median"},
-	{"submit_latency.p95", "s", "the same: 95 of 100 were at most this"},
-	{"submit_latency.p99", "s", "the same: 99 of 100 were at most this"},
-	{"submit_latency.max", "s", "the same: the slowest"},
-	{"dead_letter_rate", "ratio", "acknowledged units that ended quarantined or in the dead letters"},
-	{"duplicate_rate", "ratio", "repeated effects that the sink absorbed, for each effect applied"},
-	{"compensation_success", "ratio", "units that began to be undone, or ended compensated, and ended compensated with nothing in force"},
-	{"retries_per_unit", "count", "submits beyond the first, for each unit, on average"},
-	{"stuck", "count", "units still open at the end"},
-	{"audit_completeness", "ratio", "audit events delivered, of those that the sources say they wrote"},
-	{"rollback_rate", "ratio", "units that ended compensated, of those that ended compensated or completed"},
-	{"recovery_time", "s", "from the beginning of a fault's heal to the first operation begun after it that was ok; the slowest fault"},
-	{"redeliveries", "count", "messages that the target says it got more than once"},
-	{"deduplicated", "count", "repeated effects that the sink absorbed"},
-	{"exchanges", "count", "requests, with or without an answer, that the proxies saw on edges whose messages they understand"},
-	{"harness_duplicates", "count", "deliveries of a request that a fault of ours added: what the target repeats by itself is not in it"},
-	{"units", "count", "units that clients asked for"},
-	{"acknowledged", "count", "units that some attempt got an ok for"},
-	{"operations", "count", "client operations"},
-	{"submit.ok", "count", "submits that were ok"},
-	{"read.ok", "count", "reads that were ok"},
-	{"amend.ok", "count", "conditional updates that were ok"},
-	{"info_rate", "ratio", "operations of which nobody knows whether they took effect"},
-	{"in_flight.min", "count", "operations in flight during the fault that saw the fewest"},
-	{"lateness.p50", "s", "how late the harness itself began its operations: median"},
-	{"lateness.p99", "s", "the same: 99 of 100 were at most this"},
-	{"lateness.max", "s", "the same: the latest"},
+var Metrics = slices.Concat(
+	[]MetricKind{{"completion_rate", "ratio", "M1", "acknowledged units that ended completed, compensated or quarantined"}},
+	distribution("completion_latency", "s", "M2", "from when a unit was due to be asked for to the first evidence of its end"),
+	distribution("submit_latency", "s", "", "from when a unit was due to be asked for to its acknowledgement, retries included"),
+	[]MetricKind{
+		{"dead_letter_rate", "ratio", "M3", "acknowledged units that ended quarantined or in the dead letters"},
+		{"duplicate_rate", "ratio", "M4", "repeated effects that the sink absorbed, for each effect applied"},
+		{"compensation_success", "ratio", "M5", "units that began to be undone, or ended compensated, and ended compensated with nothing in force"},
+		{"retries_per_unit", "count", "M6", "submits beyond the first, for each unit, on average"},
+	},
+	distribution("retries_per_unit", "count", "M6", "submits of a unit beyond the first"),
+	distribution("intent_latency", "s", "M7", "from the first request for a unit to the first evidence that its intent is durable: the ok, an audit event or an effect"),
+	[]MetricKind{
+		{"stuck", "count", "M8", "units still open at the end"},
+		{"audit_completeness", "ratio", "M9", "audit events delivered, of those that the sources say they wrote"},
+		{"rollback_rate", "ratio", "M10", "units that ended compensated, of those that ended compensated or completed"},
+		{"recovery_time", "s", "", "from the beginning of a fault's heal to the first operation begun after it that was ok; the slowest fault"},
+		{"redeliveries", "count", "", "messages that the target says it got more than once"},
+		{"deduplicated", "count", "", "repeated effects that the sink absorbed"},
+		{"exchanges", "count", "", "requests, with or without an answer, that the proxies saw on edges whose messages they understand"},
+		{"harness_duplicates", "count", "", "deliveries of a request that a fault of ours added: what the target repeats by itself is not in it"},
+		{"units", "count", "", "units that clients asked for"},
+		{"acknowledged", "count", "", "units that some attempt got an ok for"},
+		{"operations", "count", "", "client operations"},
+		{"submit.ok", "count", "", "submits that were ok"},
+		{"read.ok", "count", "", "reads that were ok"},
+		{"amend.ok", "count", "", "conditional updates that were ok"},
+		{"info_rate", "ratio", "", "operations of which nobody knows whether they took effect"},
+		{"in_flight.min", "count", "", "operations in flight during the fault that saw the fewest"},
+		{"lateness.p50", "s", "", "how late the harness itself began its operations: median"},
+		{"lateness.p99", "s", "", "the same: 99 of 100 were at most this"},
+		{"lateness.max", "s", "", "the same: the latest"},
+	},
+)
+
+// distribution names the four quantiles of what is measured for each unit.
+func distribution(name, unit, m, doc string) []MetricKind {
+	return []MetricKind{
+		{name + ".p50", unit, m, doc + ": median"},
+		{name + ".p95", unit, m, "the same: 95 of 100 were at most this"},
+		{name + ".p99", unit, m, "the same: 99 of 100 were at most this"},
+		{name + ".max", unit, m, "the same: the most"},
+	}
 }
 
 func metricKind(name string) (MetricKind, bool) {
@@ -69,15 +80,23 @@ func (v values) ratio(name string, part, whole int) {
 	}
 }
 
-// quantiles takes the nearest rank: the value that the fraction named is at most.
-func (v values) quantiles(name string, d []time.Duration) {
+// quantiles takes the nearest rank: the value that the fraction named is at most. whole is how much of what was measured makes one
+// of the metric's unit.
+func (v values) quantiles(name string, d []time.Duration, whole time.Duration) {
 	if len(d) == 0 {
 		return
 	}
 	slices.Sort(d)
-	at := func(q float64) float64 { return d[max(int(math.Ceil(q*float64(len(d))))-1, 0)].Seconds() }
-	v[name+".p50"], v[name+".p95"], v[name+".p99"], v[name+".max"] = at(0.5), at(0.95), at(0.99), at(1)
+	for q, suffix := range quantileNames {
+		v[name+suffix] = float64(d[rank(q, len(d))-1]) / float64(whole)
+	}
 }
+
+// quantileNames are the quantiles of a distribution.
+var quantileNames = map[float64]string{0.5: ".p50", 0.95: ".p95", 0.99: ".p99", 1: ".max"}
+
+// rank is the place of a quantile among n values that are sorted, from 1.
+func rank(q float64, n int) int { return max(int(math.Ceil(q*float64(n))), 1) }
 
 // counts adds up the units and operations.
 func (c *Case) counts() Counts {
@@ -139,18 +158,24 @@ func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
 	list := make([]Metric, len(Metrics))
 	for k, m := range Metrics {
 		value, ok := v[m.Name]
-		list[k] = Metric{Name: m.Name, Value: value, Unit: m.Unit, Doc: m.Doc, NA: !ok}
+		list[k] = Metric{Name: m.Name, Value: value, Unit: m.Unit, M: m.M, Doc: m.Doc, NA: !ok}
 	}
 	return list
 }
 
 func (c *Case) unitMetrics(v values, n Counts) {
-	var submit, completion []time.Duration
+	var submit, completion, intent, retries []time.Duration // retries: one is as long as a nanosecond
 	var ended, dead, stuck, rolledBack, finished, undone, undoneWell int
 	attempts := 0
 	for u := range c.units {
 		x := &c.units[u]
-		attempts += int(x.attempts)
+		if x.attempts > 0 {
+			attempts += int(x.attempts)
+			retries = append(retries, time.Duration(x.attempts-1))
+		}
+		if d, known := c.intentLatency(x); known {
+			intent = append(intent, d)
+		}
 		if x.open() {
 			stuck++
 		}
@@ -181,8 +206,10 @@ func (c *Case) unitMetrics(v values, n Counts) {
 		}
 	}
 	v["units"], v["acknowledged"] = float64(n.Units), float64(n.Acknowledged)
-	v.quantiles("submit_latency", submit)
-	v.quantiles("completion_latency", completion)
+	v.quantiles("submit_latency", submit, time.Second)
+	v.quantiles("completion_latency", completion, time.Second)
+	v.quantiles("intent_latency", intent, time.Second)
+	v.quantiles("retries_per_unit", retries, time.Nanosecond)
 	v.ratio("retries_per_unit", attempts-n.Units, n.Units)
 	if c.states == 0 {
 		return
@@ -192,6 +219,21 @@ func (c *Case) unitMetrics(v values, n Counts) {
 	v.ratio("dead_letter_rate", dead, n.Acknowledged)
 	v.ratio("rollback_rate", rolledBack, finished)
 	v.ratio("compensation_success", undoneWell, undone)
+}
+
+// intentLatency is how long it took, at most, until a unit's intent was durable. The target knows when it committed; what is certain
+// here, on one clock, is when the first thing was seen that cannot be without it. What came before anybody asked is none.
+func (c *Case) intentLatency(x *unit) (d time.Duration, known bool) {
+	first := none
+	for _, i := range []uint32{x.acked, x.effect, x.told} {
+		if x.asked != none && i > x.asked {
+			first = min(first, i)
+		}
+	}
+	if first == none {
+		return 0, false
+	}
+	return c.at(first) - c.at(x.asked), true
 }
 
 // compensation tells whether a unit began to be undone, and whether that left nothing in force.

@@ -45,7 +45,7 @@ func (c *Case) index() {
 	}
 	c.units = make([]unit, n)
 	for i := range c.units {
-		c.units[i] = unit{asked: none, acked: none, touched: none, final: none, dead: none, ended: none, effect: none, done: -1}
+		c.units[i] = unit{asked: none, acked: none, touched: none, final: none, dead: none, ended: none, effect: none, told: none, done: -1}
 	}
 	c.cells = make([]cell, n*len(c.steps))
 	for i := range c.cells {

@@ -169,7 +169,8 @@ type Condition struct {
 type Metric struct {
 	Name  string  `json:"name"` // completion_latency.p99
 	Value float64 `json:"value"`
-	Unit  string  `json:"unit"` // s, ratio, count
+	Unit  string  `json:"unit"`        // s, ratio, count
+	M     string  `json:"m,omitempty"` // its number among the ten indicators of safe completion: M2
 	Doc   string  `json:"doc"`
 	NA    bool    `json:"na,omitempty"` // nothing to measure it on
 }

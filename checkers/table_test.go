@@ -86,6 +86,10 @@ met makes the run inconclusive, a threshold that is not met makes it missed.
 
 `
 
+const metricsIntro = `Guarantees know no tolerance: one finding is a violation, whatever the numbers say. Indicators have a budget, and a threshold
+says how much of it there is. The ten indicators of safe completion, M1 to M10, are measured in every run; one that there was nothing to
+measure on is shown as such, and a threshold on it cannot be judged. Quantiles are of the nearest rank: a value that was measured.`
+
 func guaranteesPage() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
@@ -93,9 +97,9 @@ func guaranteesPage() string {
 		fmt.Fprintf(&b, "## %s\n\n**%s**\n\n%s\n\nNeeds: %s.\n\n", g.Name, g.Promise, wrap(g.Finds, 130), strings.Join(g.Needs, ", "))
 	}
 	b.WriteString(pageTail)
-	b.WriteString("## Metrics\n\n| metric | measured as | what it is |\n| --- | --- | --- |\n")
+	b.WriteString("## Metrics\n\n" + metricsIntro + "\n\n| metric | | measured as | what it is |\n| --- | --- | --- | --- |\n")
 	for _, m := range Metrics {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.Name, m.Unit, m.Doc)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.M, m.Unit, m.Doc)
 	}
 	return b.String()
 }

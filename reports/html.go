@@ -37,7 +37,7 @@ const (
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"text": line, "upper": func(s string) string { return upperFirst(line(s)) },
-	"at": at, "took": took, "num": num, "size": bytesOf, "metric": metric,
+	"at": at, "took": took, "num": num, "size": bytesOf,
 	"mark": mark, "met": metMark, "statusWord": statusWord, "faultMark": faultMark, "faultWord": faultWord,
 	"bite": bite, "recovery": recovery, "count": count,
 	"join": func(ss []string) string { return line(strings.Join(ss, ", ")) },
@@ -56,7 +56,7 @@ type page struct {
 	FindingsTotal, FindingsLeft                int
 	Tested, NotTested                          []checkers.Judgement
 	Faults                                     []faultView
-	Metrics                                    []checkers.Metric
+	Indicators, Others                         []indicator
 	Warnings                                   []string
 	Config                                     []pair
 	PlanJSON                                   string
@@ -121,9 +121,10 @@ func buildPage(r Run, o Options) (*page, error) {
 	p := &page{
 		Run: r, Word: word(v), Verdict: string(v), Why: why(r), Outcome: outcome(r), Counts: countsLine(r),
 		Scenario: scenario(r), Target: target(r), Defect: defect(r), Seed: seed(r), Exit: v.ExitCode(), Took: elapsed(r),
-		Metrics: r.Result.Metrics, Files: artifacts(r.Dir), Redacted: o.Redact, Style: template.CSS(pageCSS),
+		Files: artifacts(r.Dir), Redacted: o.Redact, Style: template.CSS(pageCSS),
 		Script: template.JS("(() => {\n'use strict';\n" + dataJS + chartsJS + pageJS + "})();\n"),
 	}
+	p.Indicators, p.Others = indicators(r.Result.Metrics)
 	p.Title = p.Word + " · " + p.Scenario
 	p.CSP = contentPolicy(string(p.Style), string(p.Script))
 	p.Warnings = append(append([]string{}, r.Result.Warnings...), r.Manifest.Warnings...)

@@ -113,6 +113,7 @@ func markdownTail(r Run) string {
 		}
 		b.WriteByte('\n')
 	}
+	indicatorsMarkdown(&b, r.Result.Metrics)
 	for _, s := range []struct {
 		name string
 		cs   []checkers.Condition

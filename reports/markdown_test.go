@@ -37,7 +37,7 @@ func TestMarkdownTextIsInert(t *testing.T) {
 	for _, l := range strings.Split(text, "\n") {
 		if strings.HasPrefix(l, "| ") {
 			cells := strings.Count(strings.ReplaceAll(l, `\|`, ""), "|") - 1
-			assert.Contains(t, []int{4, 5}, cells, "a cell ended early: %s", l)
+			assert.Contains(t, []int{3, 4, 5}, cells, "a cell ended early: %s", l)
 		}
 	}
 	assert.Equal(t, `\[x\](y) \*a\* \_b\_ &#64;team &lt;b&gt; \`+"`c\\` \\|", md("[x](y) *a* _b_ @team <b> `c` |"))

@@ -22,7 +22,7 @@ type TermOptions struct {
 const inFull = 3
 
 // Summary writes the end of a run for people: the faults and whether they bit, the guarantees, the findings with their stories,
-// requirements and thresholds; and last, because that is what stays on the screen, the verdict, what was not tested, the report
+// the ten indicators, requirements and thresholds; and last, because that is what stays on the screen, the verdict, what was not tested, the report
 // and the command that repeats the run.
 func Summary(w io.Writer, r Run, o TermOptions) error {
 	t := &text{paint: paint(o.Color), width: o.Width}
@@ -30,6 +30,7 @@ func Summary(w io.Writer, r Run, o TermOptions) error {
 	t.faults(r)
 	t.guarantees(r)
 	t.findings(r)
+	t.indicators(r)
 	t.conditions("requirements", r.Result.Require, "not met")
 	t.conditions("thresholds", r.Result.Thresholds, "missed")
 	t.warnings(r)

@@ -77,6 +77,14 @@ func explainGuarantee(g checkers.Guarantee) string {
 		g.Promise, g.Finds, strings.Join(g.Needs, ", "))
 }
 
+func explainMetric(m checkers.MetricKind) string {
+	text := fmt.Sprintf("%s\n\nUnit: %s. Usable in require and thresholds.", m.Doc, m.Unit)
+	if m.M != "" {
+		text += fmt.Sprintf(" One of the ten indicators of safe completion: %s.", m.M)
+	}
+	return text
+}
+
 func explainDefect(d defects.Defect) string {
 	return fmt.Sprintf("%s\n\nRevealed by: %s. The guarantee that must fall: %s.\n\n  wreckon run %s --defect %s",
 		d.Story, strings.Join(d.Reveals, ", "), d.Falls, d.Reveals[0], d.Name)

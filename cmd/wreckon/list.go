@@ -51,7 +51,7 @@ var topics = []topic{
 	}},
 	{"metrics", func() (es []entry) {
 		for _, m := range checkers.Metrics {
-			es = append(es, entry{m.Name, m.Doc, fmt.Sprintf("%s\n\nUnit: %s. Usable in require and thresholds.", m.Doc, m.Unit)})
+			es = append(es, entry{m.Name, m.Doc, explainMetric(m)})
 		}
 		return es
 	}},
