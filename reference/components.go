@@ -70,7 +70,7 @@ func buildAPI(ctx context.Context, p *process) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
-	service := &api.Service{DB: p.db, Trail: p.trail, Announce: p.cfg.parts.Announce(p.box, p.conn)}
+	service := &api.Service{DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn)}
 	p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, (&api.Closer{Service: service, Inbox: p.inbox}).Handle)
 	p.public = p.metered(api.Handler(service, p.log))
 	// Without a broker it accepts orders all the same, so it is ready without one.

@@ -1,13 +1,21 @@
 package reference_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/reference/message"
+	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/parts"
 )
 
 // Each defect breaks its promise under the fault that reveals it. The correct system passes the same faults in the other tests.
@@ -98,5 +106,48 @@ func TestAuditOutsideTheTransactionLosesEntriesOfAKilledProcess(t *testing.T) {
 		}
 		lost = head < float64(accepted+1)
 		require.Less(t, accepted, 20, "no entry was lost")
+	}
+}
+
+func TestUpsertOnRetryReopensAnOrderForEver(t *testing.T) {
+	s := start(t, "--defect", "upsert-on-retry")
+	for range 2 { // the second time, the client asks again long after the order was shipped
+		status, _, err := s.submit(order("o-1", "happy"))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, status)
+		until(t, "it is shipped", func() bool { return s.gateway.applied()["o-1"]["shipments"] == 1 })
+		until(t, "nobody works on it", func() bool {
+			i, ok := s.idle("saga")
+			b, ok2 := s.idle("broker")
+			return ok && ok2 && i.Open+i.Backlog+b.Pending == 0
+		})
+	}
+	i, ok := s.idle("api")
+	require.True(t, ok)
+	assert.EqualValues(t, 1, i.Open)
+}
+
+// listener is a broker that remembers under which ids it was given messages.
+type listener struct{ ids map[string]int }
+
+func (l listener) Publish(_ context.Context, m message.Message) error {
+	l.ids[m.ID]++
+	return nil
+}
+
+func TestDedupKeyPerPublishSendsAMessageUnderTwoIDs(t *testing.T) {
+	rows := []outbox.Row{{ID: 1, Message: message.Message{ID: "saga-1", Subject: "commands.payments.charge"}}}
+	dies := func(context.Context, []outbox.Row) error { return errors.New("killed before the row was marked") }
+	for d, ids := range map[string]int{"": 1, "dedup-key-per-publish": 2} {
+		p := parts.Right()
+		if defect, ok := defects.Find(d); ok {
+			defect.Apply(p)
+		}
+		broker := listener{ids: map[string]int{}}
+		for range 2 {
+			_, err := p.Forward(t.Context(), rows, broker, dies, slog.New(slog.DiscardHandler))
+			require.Error(t, err)
+		}
+		assert.Len(t, broker.ids, ids, "defect %q", d)
 	}
 }

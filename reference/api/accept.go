@@ -50,10 +50,42 @@ func ThroughOutbox(box *outbox.Box, _ outbox.Publisher) Announce {
 	}
 }
 
+// Request is an order as it is asked for.
+type Request struct {
+	Key         string // the client's, the same for every repeat
+	Fingerprint string // of the body
+	Trace       string
+	Order       orders.Order
+	Body        []byte
+	Answer      []byte // for the client, if it is new
+}
+
+// Enter puts the order of a request into the table as a part of tx. before is the answer that the key got earlier: then nothing is to be
+// done. See ByKey.
+type Enter func(tx *store.Tx, r Request) (before []byte, err error)
+
+// ByKey enters an order once for each key, and remembers the answer with it.
+func ByKey(tx *store.Tx, r Request) (before []byte, err error) {
+	before, err = idempotency.Claim(tx, r.Key, r.Fingerprint, r.Answer)
+	if err != nil || before != nil {
+		return before, err
+	}
+	added, err := tx.Exec(`INSERT INTO orders (order_id, state, version, trace, body) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
+		r.Order.OrderID, orders.Pending, r.Trace, r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("insert order: %w", err)
+	}
+	if added == 0 {
+		return nil, ErrTaken
+	}
+	return nil, nil
+}
+
 // Service is the order service's front, without its HTTP.
 type Service struct {
 	DB       *store.DB
 	Trail    audit.Trail
+	Enter    Enter
 	Announce Announce
 }
 
@@ -94,9 +126,10 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 	if err != nil {
 		return nil, fmt.Errorf("accept order: %w", err)
 	}
+	request := Request{Key: key, Fingerprint: fingerprint, Trace: trace, Order: o, Body: body, Answer: fresh}
 	err = s.Announce(ctx, event, func(ctx context.Context, also func(*store.Tx) error) error {
 		return s.DB.Write(ctx, func(tx *store.Tx) error {
-			before, err := idempotency.Claim(tx, key, fingerprint, fresh)
+			before, err := s.Enter(tx, request)
 			if err != nil {
 				return err
 			}
@@ -104,7 +137,8 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 				answer = before
 				return nil
 			}
-			if err := s.insert(tx, o, body, trace); err != nil {
+			err = s.Trail.Append(tx, audit.Entry{OrderID: o.OrderID, Transition: "accepted", Attempt: 1, Trace: trace})
+			if err != nil {
 				return err
 			}
 			return also(tx)
@@ -114,18 +148,6 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 		return nil, fmt.Errorf("accept order: %w", err)
 	}
 	return answer, nil
-}
-
-func (s *Service) insert(tx *store.Tx, o orders.Order, body []byte, trace string) error {
-	added, err := tx.Exec(`INSERT INTO orders (order_id, state, version, trace, body) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
-		o.OrderID, orders.Pending, trace, body)
-	if err != nil {
-		return fmt.Errorf("insert order: %w", err)
-	}
-	if added == 0 {
-		return ErrTaken
-	}
-	return s.Trail.Append(tx, audit.Entry{OrderID: o.OrderID, Transition: "accepted", Attempt: 1, Trace: trace})
 }
 
 // Status reads an order.

@@ -22,6 +22,8 @@ var All = []Defect{
 	DedupCheckThenAct,
 	AckBeforeWork,
 	AuditOutsideTransaction,
+	UpsertOnRetry,
+	DedupKeyPerPublish,
 }
 
 // Names lists the defects.

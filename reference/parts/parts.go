@@ -12,6 +12,7 @@ import (
 
 // Parts are the strategies a component is built from.
 type Parts struct {
+	Enter    api.Enter       // how the api knows a request that comes again
 	Announce api.NewAnnounce // how the api makes the rest of the system hear of an order
 	Forward  outbox.Forward  // in what order a relay publishes and marks
 	Trail    audit.Open      // when an audit entry is written
@@ -22,6 +23,7 @@ type Parts struct {
 // Right returns the strategies that keep the promises.
 func Right() *Parts {
 	return &Parts{
+		Enter:    api.ByKey,
 		Announce: api.ThroughOutbox,
 		Forward:  outbox.PublishThenMark,
 		Trail:    audit.Transactional,
