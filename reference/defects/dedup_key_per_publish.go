@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 
+	"github.com/wreckon/wreckon/reference/gateway"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/outbox"
@@ -44,7 +45,7 @@ type onceForEachID struct{ intent.Tools }
 func (p onceForEachID) Perform(ctx context.Context, d message.Delivery, e intent.Effect) error {
 	one, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	answer, err := e.Call(one, d.ID)
+	answer, err := e.Call(one, gateway.Call{OrderID: e.OrderID, Key: d.ID, Trace: d.Trace})
 	if err != nil {
 		return err
 	}
