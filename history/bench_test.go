@@ -201,7 +201,7 @@ func batchesOf(events []Event) (batches []*batch) {
 func encoded(tb testing.TB, h Header, events []Event) []byte {
 	tb.Helper()
 	h.Format = FormatVersion
-	b, err := appendPrelude(nil, h)
+	b, err := appendPrelude(nil, blockHeader{Header: h})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -231,6 +231,24 @@ func BenchmarkOpen(b *testing.B) {
 			perEvent(b, n, len(file))
 		})
 	}
+}
+
+// BenchmarkEach reads a file block by block, and keeps nothing.
+func BenchmarkEach(b *testing.B) {
+	const n = 1_000_000
+	file := encoded(b, Header{}, sample(n))
+	r, err := newReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		events := 0
+		if err := r.Each(func(x *Block) error { events += x.Len(); return nil }); err != nil || events != n || r.Damage() != nil {
+			b.Fatal(err)
+		}
+	}
+	perEvent(b, n, len(file))
 }
 
 func BenchmarkWriteJSONL(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -62,138 +63,148 @@ func (c *cursor) take(n uint64) []byte {
 	return b
 }
 
-// A decoder fills the columns of a history from the payloads of its blocks, one after the other.
-type decoder struct {
-	h      *History
-	shapes []shape
-	has    []column // scratch: which columns each event of the block has
-}
-
-// newDecoder allocates the columns for all events of a file at once.
-func newDecoder(h *History, events int) *decoder {
-	h.T, h.At, h.Token = make([]int64, events), make([]int64, events), make([]uint64, events)
-	h.Kind, h.Outcome = make([]Kind, events), make([]Outcome, events)
-	h.Unit, h.Actor, h.Attempt = make([]Unit, events), make([]uint32, events), make([]uint32, events)
-	h.Op, h.Step, h.Comp = make([]Ref, events), make([]Ref, events), make([]Ref, events)
-	h.Key, h.Value, h.Trace = make([]Ref, events), make([]Ref, events), make([]Ref, events)
-	return &decoder{h: h}
-}
-
-// truncate drops all events from n.
-func (h *History) truncate(n int) {
-	h.T, h.At, h.Token = h.T[:n], h.At[:n], h.Token[:n]
-	h.Kind, h.Outcome = h.Kind[:n], h.Outcome[:n]
-	h.Unit, h.Actor, h.Attempt = h.Unit[:n], h.Actor[:n], h.Attempt[:n]
-	h.Op, h.Step, h.Comp = h.Op[:n], h.Step[:n], h.Comp[:n]
-	h.Key, h.Value, h.Trace = h.Key[:n], h.Value[:n], h.Trace[:n]
-}
-
-// block reads the events from .. from+n out of a payload. After an error the rows of this block are not to be used.
-func (d *decoder) block(payload []byte, from, n int) error {
+// decode fills the block with the n events of a payload, using what memory it has. before is the number of strings of the blocks
+// before it. Its text is the payload's. After an error nothing in it is to be used.
+func (b *Block) decode(payload []byte, first uint64, n int, before Ref) error {
 	c := &cursor{b: payload}
-	d.strings(c)
-	d.table(c)
-	to := from + n
-	h := d.h
-	decodeTimes(c, h.T[from:to])
-	d.rows(c, from, n)
+	b.First, b.strings = first, before
+	b.decodeStrings(c)
+	b.decodeShapes(c)
+	b.T = resize(b.T, n)
+	decodeTimes(c, b.T)
+	sizes, union := b.decodeWhich(c, n)
 
-	var union column
-	for _, s := range d.shapes {
-		union |= s.has
-	}
-	words := uint64(len(h.Strings))
-	decodeColumn(c, h.Unit[from:to], d.has, hasUnit, union, uint64(NoUnit), "unit")
-	decodeColumn(c, h.Actor[from:to], d.has, hasActor, union, math.MaxUint32+1, "actor")
-	decodeColumn(c, h.Key[from:to], d.has, hasKey, union, words, "key")
-	decodeColumn(c, h.Value[from:to], d.has, hasValue, union, words, "value")
-	decodeColumn(c, h.Trace[from:to], d.has, hasTrace, union, words, "trace")
-	decodeColumn(c, h.Token[from:to], d.has, hasToken, union, 0, "token")
-	decodeColumn(c, h.At[from:to], d.has, hasAt, union, 0, "at")
+	words := uint64(b.Strings())
+	b.Unit = decodeColumn(c, b.Unit, union&HasUnit, sizes[0], uint64(NoUnit), "unit")
+	b.Actor = decodeColumn(c, b.Actor, union&HasActor, sizes[1], math.MaxUint32+1, "actor")
+	b.Key = decodeColumn(c, b.Key, union&HasKey, sizes[2], words, "key")
+	b.Value = decodeColumn(c, b.Value, union&HasValue, sizes[3], words, "value")
+	b.Trace = decodeColumn(c, b.Trace, union&HasTrace, sizes[4], words, "trace")
+	b.Token = decodeColumn(c, b.Token, union&HasToken, sizes[5], 0, "token")
+	b.At = decodeColumn(c, b.At, union&HasAt, sizes[6], 0, "at")
 	if c.err == nil && len(c.b) > 0 {
 		c.fail("%s too many", counted(len(c.b), "byte"))
 	}
 	return c.err
 }
 
-// strings reads what the block adds to the dictionary.
-func (d *decoder) strings(c *cursor) {
+// decodeStrings reads what the block adds to the dictionary.
+func (b *Block) decodeStrings(c *cursor) {
+	b.ends, b.text = b.ends[:0], nil
 	n := c.below(uint64(len(c.b))+1, "number of strings")
-	lengths := *c
-	total := uint64(0)
-	for range n {
-		total += c.below(maxPayload, "length of a string")
-	}
-	text := string(c.take(total)) // one copy for all: the strings share it, and the file's bytes can go
-	for range n {
-		l := lengths.uvarint()
-		if c.err != nil {
-			return
-		}
-		s := text[:l]
-		text = text[l:]
-		if l == 0 || !utf8.ValidString(s) {
-			c.fail("string %d is empty or not UTF-8", len(d.h.Strings))
-			return
-		}
-		d.h.Strings = append(d.h.Strings, s)
-	}
-	if len(d.h.Strings) > math.MaxUint32 {
+	if n > math.MaxUint32-uint64(b.strings) {
 		c.fail("there are more strings than can be numbered")
 	}
+	total := uint64(0)
+	empty := -1
+	for k := range n {
+		l := c.below(maxPayload, "length of a string")
+		if c.err != nil {
+			return
+		}
+		if l == 0 && empty < 0 {
+			empty = int(k)
+		}
+		total += l
+		b.ends = append(b.ends, uint32(min(total, math.MaxUint32)))
+	}
+	b.text = c.take(total)
+	if bad := b.notText(); empty >= 0 || bad >= 0 {
+		if empty >= 0 && (bad < 0 || empty < bad) {
+			bad = empty
+		}
+		c.fail("string %d is empty or not UTF-8", int(b.strings)+bad)
+	}
 }
 
-// table reads the block's table of shapes.
-func (d *decoder) table(c *cursor) {
-	d.shapes = d.shapes[:0]
-	n := c.below(uint64(len(c.b))+1, "number of shapes")
-	if n == 0 && c.err == nil {
-		c.fail("there are no shapes")
+// notText finds the first new string that is not UTF-8; -1 where all are. The whole is looked at first: it is valid if its parts are,
+// and then each part is that does not begin in the middle of a character.
+func (b *Block) notText() int {
+	whole := utf8.Valid(b.text)
+	from := uint32(0)
+	for k, end := range b.ends {
+		if end > uint32(len(b.text)) {
+			return -1 // cut off, which is an error of its own
+		}
+		if !whole && !utf8.Valid(b.text[from:end]) || whole && end < uint32(len(b.text)) && !utf8.RuneStart(b.text[end]) {
+			return k
+		}
+		from = end
 	}
-	words := uint64(len(d.h.Strings))
+	return -1
+}
+
+// decodeShapes reads the block's table of shapes.
+func (b *Block) decodeShapes(c *cursor) {
+	b.Shapes = b.Shapes[:0]
+	n := c.below(uint64(len(c.b))+1, "number of shapes")
+	switch {
+	case c.err != nil:
+	case n == 0:
+		c.fail("there are no shapes")
+	case n > maxRows:
+		c.fail("a block cannot have %d shapes", n)
+	}
+	words := uint64(b.Strings())
 	for range n {
 		if c.err != nil {
 			return
 		}
-		var s shape
-		s.kind = Kind(c.below(uint64(numKinds), "kind"))
-		s.outcome = Outcome(c.below(uint64(numOutcomes), "outcome"))
-		s.has = column(c.byte())
-		s.attempt = uint32(c.below(math.MaxUint32+1, "attempt"))
-		s.op, s.step, s.comp = Ref(c.below(words, "op")), Ref(c.below(words, "step")), Ref(c.below(words, "component"))
-		if s.kind == KindNone || s.has > allColumns {
+		var s Shape
+		s.Kind = Kind(c.below(uint64(numKinds), "kind"))
+		s.Outcome = Outcome(c.below(uint64(numOutcomes), "outcome"))
+		s.Has = Columns(c.byte())
+		s.Attempt = uint32(c.below(math.MaxUint32+1, "attempt"))
+		s.Op, s.Step, s.Component = Ref(c.below(words, "op")), Ref(c.below(words, "step")), Ref(c.below(words, "component"))
+		if s.Kind == KindNone || s.Has > allColumns {
 			c.fail("a shape has no kind, or columns that do not exist")
 		}
-		d.shapes = append(d.shapes, s)
+		b.Shapes = append(b.Shapes, s)
 	}
 }
 
-// rows gives each event its shape.
-func (d *decoder) rows(c *cursor, from, n int) {
+// decodeWhich gives each event its shape, and counts the entries of each column. union are the columns that any shape has.
+func (b *Block) decodeWhich(c *cursor, n int) (sizes [numColumns]int, union Columns) {
+	b.Which = resize(b.Which, n)
 	if c.err != nil {
-		return
+		return sizes, 0
 	}
-	h := d.h
-	d.has = resize(d.has, n)
-	kind, outcome, attempt := h.Kind[from:from+n], h.Outcome[from:from+n], h.Attempt[from:from+n]
-	op, step, comp := h.Op[from:from+n], h.Step[from:from+n], h.Comp[from:from+n]
-	shapes, b := d.shapes, c.b
-	for i := range n {
-		number := uint64(0)
-		if len(shapes) > 1 {
-			v, size := uvarint(b)
-			if size <= 0 || v >= uint64(len(shapes)) {
-				c.fail("shape %d is out of range: there are %d", v, len(shapes))
-				return
+	count := make([]int, len(b.Shapes))
+	if len(b.Shapes) == 1 {
+		clear(b.Which)
+		count[0] = n
+	} else {
+		src, at := c.b, 0
+		for i := range b.Which {
+			var v uint64
+			if at < len(src) && src[at] < 0x80 {
+				v = uint64(src[at])
+				at++
+			} else {
+				var size int
+				if v, size = binary.Uvarint(src[at:]); size <= 0 {
+					c.fail("%w", errNumber)
+					return sizes, 0
+				}
+				at += size
 			}
-			number, b = v, b[size:]
+			if v >= uint64(len(count)) {
+				c.fail("shape %d is out of range: there are %d", v, len(count))
+				return sizes, 0
+			}
+			b.Which[i] = uint16(v)
+			count[v]++
 		}
-		s := &shapes[number]
-		d.has[i] = s.has
-		kind[i], outcome[i], attempt[i] = s.kind, s.outcome, s.attempt
-		op[i], step[i], comp[i] = s.op, s.step, s.comp
+		c.b = src[at:]
 	}
-	c.b = b
+	for k := range b.Shapes {
+		has := b.Shapes[k].Has
+		union |= has
+		for col := range sizes {
+			sizes[col] += count[k] * int(has>>col&1)
+		}
+	}
+	return sizes, union
 }
 
 var (
@@ -202,72 +213,82 @@ var (
 )
 
 func decodeTimes(c *cursor, dst []int64) {
-	b, t := c.b, uint64(0)
+	if c.err != nil {
+		return
+	}
+	src, at, t := c.b, 0, uint64(0)
 	for i := range dst {
-		d, n := uvarint(b)
+		d, n := short(src, at)
 		if n <= 0 {
 			c.fail("%w", errNumber)
 			return
 		}
-		b = b[n:]
+		at += n
 		if t += d; t > math.MaxInt64 || d > math.MaxInt64 {
 			c.fail("%w", errTime)
 			return
 		}
 		dst[i] = int64(t)
 	}
-	c.b = b
+	c.b = src[at:]
 }
 
-// decodeColumn reads the values of those events that have one; limit 0 is none. An event without a unit has NoUnit, and anything
-// else it does not have is zero.
-func decodeColumn[E ~uint32 | ~uint64 | ~int64](c *cursor, dst []E, has []column, bit, union column, limit uint64, what string) {
-	if c.err != nil {
-		return
+// short is uvarint at a place, with a short way for numbers of up to four bytes.
+func short(b []byte, at int) (v uint64, n int) {
+	if at+4 > len(b) {
+		return uvarint(b[min(at, len(b)):])
 	}
-	var absent E
-	if bit == hasUnit {
-		absent-- // NoUnit; only the unit's column is asked for with hasUnit
+	w := binary.LittleEndian.Uint32(b[at:])
+	switch {
+	case w&0x80 == 0:
+		return uint64(w & 0x7f), 1
+	case w&0x8000 == 0:
+		return uint64(w&0x7f | w>>1&0x3f80), 2
+	case w&0x80_0000 == 0:
+		return uint64(w&0x7f | w>>1&0x3f80 | w>>2&0x1f_c000), 3
 	}
-	if union&bit == 0 {
-		if bit == hasUnit {
-			for i := range dst {
-				dst[i] = absent
-			}
+	return binary.Uvarint(b[at:])
+}
+
+// decodeColumn reads the n entries of a column that is there; limit 0 is none.
+func decodeColumn[E ~uint32 | ~uint64 | ~int64](c *cursor, dst []E, has Columns, n int, limit uint64, what string) []E {
+	dst = resize(dst, n)
+	if c.err != nil || has == 0 {
+		return dst[:0]
+	}
+	limit-- // none is the greatest number
+	if c.below(columnDelta+1, "way to store the column "+what) == columnSame {
+		v := c.uvarint()
+		if v > limit && n > 0 {
+			c.fail("%s %d is out of range: there are %d", what, v, limit+1)
 		}
-		return // the rest is zero since it was allocated
+		for i := range dst {
+			dst[i] = E(v)
+		}
+		return dst
 	}
-	same := c.below(columnDelta+1, "way to store the column "+what) == columnSame
-	v := uint64(0)
-	if same {
-		v = c.uvarint()
-	}
-	b := c.b
+	src, at, v := c.b, 0, uint64(0)
 	for i := range dst {
-		if has[i]&bit == 0 {
-			dst[i] = absent
-			continue
-		}
-		if !same {
-			d, n := uvarint(b)
-			if n <= 0 {
+		var d uint64
+		if at < len(src) && src[at] < 0x80 {
+			d = uint64(src[at])
+			at++
+		} else {
+			var size int
+			if d, size = short(src, at); size <= 0 {
 				c.fail("%w", errNumber)
-				return
+				return dst
 			}
-			v, b = v+unzigzag(d), b[n:]
+			at += size
 		}
-		if limit != 0 && v >= limit {
-			c.fail("%s %d is out of range: there are %d", what, v, limit)
-			return
+		if v += unzigzag(d); v > limit {
+			c.fail("%s %d is out of range: there are %d", what, v, limit+1)
+			return dst
 		}
 		dst[i] = E(v)
 	}
-	c.b = b
+	c.b = src[at:]
+	return dst
 }
 
-func resize(s []column, n int) []column {
-	if cap(s) < n {
-		return make([]column, n)
-	}
-	return s[:n]
-}
+func resize[E any](s []E, n int) []E { return slices.Grow(s[:0], n)[:n] }

@@ -11,7 +11,7 @@ import (
 // An encoder turns batches into blocks, one after the other, for one file.
 type encoder struct {
 	words  dictionary
-	shapes map[shape]uint32 // of the block at hand
+	shapes map[Shape]uint32 // of the block at hand
 	table  []byte           // the same, as bytes, in the order of their numbers
 	times  []byte
 	which  []byte // the shape of each event
@@ -23,7 +23,7 @@ type encoder struct {
 }
 
 func newEncoder() *encoder {
-	return &encoder{words: newDictionary(), shapes: map[shape]uint32{}}
+	return &encoder{words: newDictionary(), shapes: map[Shape]uint32{}}
 }
 
 // block encodes a batch that is not empty. The result is valid until the next call.
@@ -65,19 +65,19 @@ func (e *encoder) block(b *batch) []byte {
 
 // row encodes all of an event but its time.
 func (e *encoder) row(r *row, refs *[numStrings]Ref) {
-	s := shape{op: refs[stringOp], step: refs[stringStep], comp: refs[stringComp], attempt: r.attempt, kind: r.kind, outcome: r.outcome}
+	s := Shape{Kind: r.kind, Outcome: r.outcome, Attempt: r.attempt, Op: refs[stringOp], Step: refs[stringStep], Component: refs[stringComp]}
 	if r.unit != NoUnit {
-		s.has |= hasUnit
+		s.Has |= HasUnit
 	}
 	values := [numColumns]uint64{
 		uint64(r.unit), uint64(r.actor), uint64(refs[stringKey]), uint64(refs[stringValue]), uint64(refs[stringTrace]), r.token, uint64(r.at),
 	}
 	for c, v := range values[1:] {
 		if v != 0 {
-			s.has |= hasActor << c
+			s.Has |= HasActor << c
 		}
 	}
-	for set := s.has; set != 0; set &= set - 1 {
+	for set := s.Has; set != 0; set &= set - 1 {
 		c := bits.TrailingZeros8(uint8(set))
 		e.cols[c].add(values[c])
 	}
@@ -85,8 +85,8 @@ func (e *encoder) row(r *row, refs *[numStrings]Ref) {
 	if !known {
 		number = uint32(len(e.shapes))
 		e.shapes[s] = number
-		e.table = append(e.table, byte(s.kind), byte(s.outcome), byte(s.has))
-		for _, v := range [...]uint32{s.attempt, uint32(s.op), uint32(s.step), uint32(s.comp)} {
+		e.table = append(e.table, byte(s.Kind), byte(s.Outcome), byte(s.Has))
+		for _, v := range [...]uint32{s.Attempt, uint32(s.Op), uint32(s.Step), uint32(s.Component)} {
 			e.table = binary.AppendUvarint(e.table, uint64(v))
 		}
 	}

@@ -78,7 +78,16 @@ func (s *sums) add(own uint32) {
 	*s = sums(crc32.Update(uint32(*s), castagnoli, b[:]))
 }
 
-func appendPrelude(dst []byte, h Header) ([]byte, error) {
+// blockHeader is the header of the block form: what was known at the start. A history that was not recorded but written from another
+// one knows more.
+type blockHeader struct {
+	Header
+	Units    []string `json:"units,omitempty"`    // see History.UnitNames
+	Lost     string   `json:"lost,omitempty"`     // see History; of the one it was written from
+	Warnings []string `json:"warnings,omitempty"` // the same
+}
+
+func appendPrelude(dst []byte, h blockHeader) ([]byte, error) {
 	js, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("encode header: %w", err)
@@ -93,31 +102,6 @@ func appendPrelude(dst []byte, h Header) ([]byte, error) {
 	dst = append(dst, js...)
 	return binary.LittleEndian.AppendUint32(dst, checksum(dst[from:])), nil
 }
-
-// A shape is what many events have in common: one entry of a block's table of shapes replaces seven columns.
-type shape struct {
-	op, step, comp Ref
-	attempt        uint32
-	kind           Kind
-	outcome        Outcome
-	has            column // which columns have a value for these events
-}
-
-// column is a set of those columns that have a value of their own for each event, as bits. They are stored in this order.
-type column uint8
-
-const (
-	hasUnit column = 1 << iota
-	hasActor
-	hasKey
-	hasValue
-	hasTrace
-	hasToken
-	hasAt
-
-	numColumns = 7
-	allColumns = 1<<numColumns - 1
-)
 
 // How a column is stored.
 const (

@@ -22,7 +22,7 @@ func small(t testing.TB) (file []byte, events []Event, ends []int) {
 	events = sample(30)
 	events[3].Value, events[4].Trace, events[5].At = "a value with é", "trace-1", -time.Second
 	events[7] = Event{Kind: KindPhase, Outcome: OutcomeBegin, Unit: NoUnit, Op: "load"}
-	b, err := appendPrelude(nil, Header{Format: FormatVersion, Run: "small", Claims: Claims{Prefix: "o-"}})
+	b, err := appendPrelude(nil, blockHeader{Header: Header{Format: FormatVersion, Run: "small", Claims: Claims{Prefix: "o-"}}})
 	require.NoError(t, err)
 	ends = append(ends, len(b))
 	enc := newEncoder()
@@ -138,7 +138,7 @@ func TestBlocksThatAreMissingOrOutOfOrderAreDetected(t *testing.T) {
 
 // reframe gives a file with this payload as its one block, with checksums that are right.
 func reframe(count uint32, payload []byte) []byte {
-	b, _ := appendPrelude(nil, Header{Format: FormatVersion})
+	b, _ := appendPrelude(nil, blockHeader{Header: Header{Format: FormatVersion}})
 	var head [frameSize]byte
 	frame{tag: tagBlock, length: uint32(len(payload)), count: count, sum: checksum(payload)}.put(head[:])
 	return append(append(b, head[:]...), payload...)
@@ -169,10 +169,10 @@ func TestHostilePayloads(t *testing.T) {
 		"no time":                    {1, shapeOf(1, 0, 0, 0, 0, 0), "50 events in"},
 		"time beyond its range":      {2, append(append(shapeOf(1, 0, 0, 0, 0, 0), huge...), binary.AppendUvarint(nil, 1<<62)...), "time goes too far"},
 		"a shape that is not there":  {1, []byte{0, 2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 5, 2}, "shape 2"},
-		"a column without bytes":     {1, shapeOf(1, 0, byte(hasUnit), 0, 0, 0, 5), "cut off"},
-		"an unknown way to store":    {1, shapeOf(1, 0, byte(hasUnit), 0, 0, 0, 5, 7), "way to store"},
-		"a unit that is no unit":     {1, append(shapeOf(1, 0, byte(hasUnit), 0, 0, 0, 5, 0), binary.AppendUvarint(nil, uint64(NoUnit))...), "unit"},
-		"a key that is no string":    {1, shapeOf(1, 0, byte(hasKey), 0, 0, 0, 5, 1, 8), "key 4"},
+		"a column without bytes":     {1, shapeOf(1, 0, byte(HasUnit), 0, 0, 0, 5), "cut off"},
+		"an unknown way to store":    {1, shapeOf(1, 0, byte(HasUnit), 0, 0, 0, 5, 7), "way to store"},
+		"a unit that is no unit":     {1, append(shapeOf(1, 0, byte(HasUnit), 0, 0, 0, 5, 0), binary.AppendUvarint(nil, uint64(NoUnit))...), "unit"},
+		"a key that is no string":    {1, shapeOf(1, 0, byte(HasKey), 0, 0, 0, 5, 1, 8), "key 4"},
 		"too many bytes":             {1, shapeOf(1, 0, 0, 0, 0, 0, 5, 9), "1 byte too many"},
 		"too many events":            {maxRows + 1, make([]byte, maxRows+1), "cannot have 65537 events"},
 		"no events":                  {0, []byte{0}, "cannot have 0 events"},
@@ -210,9 +210,9 @@ func TestHostileLengthsTakeNoMemory(t *testing.T) {
 func TestOpenSaysWhatAFileIs(t *testing.T) {
 	dir := t.TempDir()
 	file, _, _ := small(t)
-	newer, err := appendPrelude(nil, Header{Format: 7})
+	newer, err := appendPrelude(nil, blockHeader{Header: Header{Format: 7}})
 	require.NoError(t, err)
-	zero, err := appendPrelude(nil, Header{})
+	zero, err := appendPrelude(nil, blockHeader{Header: Header{}})
 	require.NoError(t, err)
 	write := func(b []byte) string {
 		path := filepath.Join(dir, "h")
@@ -318,6 +318,16 @@ func FuzzBlock(f *testing.F) {
 			t.Fatal("events are missing without an error")
 		}
 		wellFormed(t, h)
+		r := readerOf(t, reframe(count, payload))
+		got := events(t, r)
+		if h == nil || len(got) != h.Len() || r.Len() != h.Len() {
+			t.Fatal("block by block it is another history")
+		}
+		for i, e := range got {
+			if h.Event(i) != e {
+				t.Fatalf("event %d: %+v, block by block %+v", i, h.Event(i), e)
+			}
+		}
 	})
 }
 

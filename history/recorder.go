@@ -74,7 +74,7 @@ func newRecorder(f file, h Header) (*Recorder, error) {
 		done:    make(chan struct{}),
 		writer:  writer{f: f, enc: newEncoder()},
 	}
-	prelude, err := appendPrelude(nil, h)
+	prelude, err := appendPrelude(nil, blockHeader{Header: h})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,61 @@
+package history
+
+import "unsafe"
+
+// Block is some events of a history, one after the other, as columns that hold no more than the file does: what all events of a shape
+// have in common stands in the shape, and a column has entries only for those events whose shape has it (Shape.Has), in order. A
+// pass over it keeps one place in each column.
+type Block struct {
+	First  uint64  // seq of the first event
+	Shapes []Shape // which those are is each block's own affair
+	Which  []uint16
+	T      []int64
+
+	Unit  []Unit
+	Actor []uint32
+	Key   []Ref
+	Value []Ref
+	Trace []Ref
+	Token []uint64
+	At    []int64
+
+	strings Ref      // how many strings there were before this block, the empty one included
+	ends    []uint32 // of the strings that are new in it, in text
+	text    []byte
+}
+
+// Len is the number of events.
+func (b *Block) Len() int { return len(b.Which) }
+
+// Strings is how many strings the history has up to the end of the block: each Ref in it is below.
+func (b *Block) Strings() int { return int(b.strings) + len(b.ends) }
+
+// Fresh is a string that appears for the first time in this block; ok is false for one that came before. The bytes are the block's
+// own: they are valid as long as it is, and not to be changed.
+func (b *Block) Fresh(r Ref) (s []byte, ok bool) {
+	if r < b.strings {
+		return nil, r == 0
+	}
+	k := r - b.strings
+	from := uint32(0)
+	if k > 0 {
+		from = b.ends[k-1]
+	}
+	return b.text[from:b.ends[k]], true
+}
+
+// Clone is a block of its own, with no room to spare.
+func (b *Block) Clone() *Block {
+	return &Block{First: b.First, Shapes: exact(b.Shapes), Which: exact(b.Which), T: exact(b.T), Unit: exact(b.Unit), Actor: exact(b.Actor),
+		Key: exact(b.Key), Value: exact(b.Value), Trace: exact(b.Trace), Token: exact(b.Token), At: exact(b.At),
+		strings: b.strings, ends: exact(b.ends), text: exact(b.text)}
+}
+
+func exact[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
+
+// Size is the number of bytes of the columns, and of the strings that are new in the block.
+func (b *Block) Size() (columns, strings int) {
+	columns = len(b.Shapes)*int(unsafe.Sizeof(Shape{})) + len(b.Which)*2 + len(b.T)*8 + len(b.Unit)*4 + len(b.Actor)*4 + len(b.Key)*4 +
+		len(b.Value)*4 + len(b.Trace)*4 + len(b.Token)*8 + len(b.At)*8
+	return columns, len(b.ends)*4 + len(b.text)
+}
