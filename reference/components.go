@@ -108,10 +108,10 @@ func buildSaga(ctx context.Context, p *process) error {
 }
 
 func buildInventory(ctx context.Context, p *process) error {
-	if err := p.service(ctx, inventory.Schema); err != nil {
+	if err := p.service(ctx, inventory.Schema, quarantine.Schema); err != nil {
 		return err
 	}
-	p.inbox.Dead = quarantine.Answer(inventory.Name, p.box, p.trail)
+	p.quarantine(inventory.Name)
 	w := &inventory.Warehouse{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail}
 	p.consume("COMMANDS", "inventory", "commands.inventory.>", broker.AfterWork, w.Handle)
 	p.observe = append(p.observe, w.Observe)
@@ -119,11 +119,11 @@ func buildInventory(ctx context.Context, p *process) error {
 }
 
 func buildPayments(ctx context.Context, p *process) error {
-	if err := p.service(ctx, intent.Schema, lease.Schema); err != nil {
+	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema); err != nil {
 		return err
 	}
 	p.observe = append(p.observe, p.observeLeases)
-	p.inbox.Dead = quarantine.Answer(payments.Name, p.box, p.trail)
+	p.quarantine(payments.Name)
 	c := &payments.Cashier{
 		Inbox: p.inbox, Perform: p.cfg.parts.Charge(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
@@ -132,11 +132,11 @@ func buildPayments(ctx context.Context, p *process) error {
 }
 
 func buildShipping(ctx context.Context, p *process) error {
-	if err := p.service(ctx, intent.Schema, lease.Schema); err != nil {
+	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema); err != nil {
 		return err
 	}
 	p.observe = append(p.observe, p.observeLeases)
-	p.inbox.Dead = quarantine.Answer(shipping.Name, p.box, p.trail)
+	p.quarantine(shipping.Name)
 	s := &shipping.Dispatcher{
 		Inbox: p.inbox, Perform: intent.Leased(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
@@ -232,6 +232,13 @@ func (p *process) sends(sender string, added <-chan struct{}, poll time.Duration
 		DB: p.db, Sender: sender, Pub: p.conn, Forward: p.cfg.parts.Forward, Backoff: p.backoff("relay"),
 		Added: added, Poll: poll, Log: p.log,
 	}
+}
+
+// quarantine has what cannot be worked on set aside, and lets people look after it.
+func (p *process) quarantine(service string) {
+	p.inbox.Dead = quarantine.Answer(service, p.box, p.trail)
+	desk := quarantine.Desk{Service: service, DB: p.db, Box: p.box, Trail: p.trail, Rule: p.cfg.parts.Release}
+	p.desk = quarantine.Handler(desk, p.cfg.operators)
 }
 
 func (p *process) gateway() *gateway.Client {

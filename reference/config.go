@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/defects"
 	"github.com/wreckon/wreckon/reference/parts"
+	"github.com/wreckon/wreckon/reference/quarantine"
 	"github.com/wreckon/wreckon/reference/store"
 )
 
@@ -34,6 +36,8 @@ type config struct {
 	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll time.Duration
 
 	controlToken, gatewayToken string
+
+	operators []quarantine.Person
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
@@ -49,6 +53,11 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 		parts:        parts.Right(),
 		controlToken: getenv("CONTROL_TOKEN"),
 		gatewayToken: getenv("GATEWAY_TOKEN"),
+	}
+	if people := getenv("OPERATORS"); people != "" {
+		if err := json.Unmarshal([]byte(people), &c.operators); err != nil {
+			return config{}, fmt.Errorf("read OPERATORS: %w", err)
+		}
 	}
 	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/wreckon/wreckon/reference/audit"
 	"github.com/wreckon/wreckon/reference/control"
@@ -51,7 +52,10 @@ func (p *process) observeInbox(ctx context.Context, emit control.Emit) error {
 	}
 	for _, l := range letters {
 		err := emit(map[string]any{
-			"op": "dead-letter", "order_id": l.OrderID, "value": l.Reason, "subject": l.Subject, "attempts": l.Attempts, "payload": string(l.Data),
+			"op": "dead-letter", "order_id": l.OrderID, "record": map[string]any{
+				"message": l.ID, "subject": l.Subject, "payload": string(l.Data), "trace": l.Trace, "reason": l.Reason, "attempts": l.Attempts,
+				"first_at": l.First.UTC().Format(time.RFC3339Nano), "dead_at": l.Dead.UTC().Format(time.RFC3339Nano),
+			},
 		})
 		if err != nil {
 			return err

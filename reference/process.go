@@ -46,6 +46,7 @@ type process struct {
 	ready   []func(ctx context.Context) error
 	observe []func(ctx context.Context, emit control.Emit) error
 	records func(ctx context.Context, after int64, limit int, emit control.Emit) error
+	desk    http.Handler                      // of the people who work on what was set aside; nil where nothing is
 	closers []func(ctx context.Context) error // called in reverse
 }
 
@@ -161,8 +162,9 @@ func (p *process) file(name string) string { return filepath.Join(p.cfg.data, na
 
 func (p *process) controlHandler() http.Handler {
 	return control.Server{
-		Token:   p.cfg.controlToken,
-		Records: p.records,
+		Token:      p.cfg.controlToken,
+		Records:    p.records,
+		Quarantine: p.desk,
 		Ready: func(ctx context.Context) error {
 			for _, ready := range p.ready {
 				if err := ready(ctx); err != nil {

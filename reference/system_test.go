@@ -132,7 +132,8 @@ func (s *system) launch(component string) {
 		args = append(args, "--gateway", "http://"+e.Addr().String())
 	}
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asComponent+"=1", "CONTROL_TOKEN="+controlToken, "GATEWAY_TOKEN="+gatewayToken)
+	cmd.Env = append(os.Environ(), asComponent+"=1", "CONTROL_TOKEN="+controlToken, "GATEWAY_TOKEN="+gatewayToken,
+		`OPERATORS=[{"name":"ann","token":"ann-secret","rights":["resolve"]}]`)
 	cmd.Stderr = s.logs[component]
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, cmd.Start())

@@ -47,9 +47,13 @@ type Instance interface {
 	Client() workloads.Client
 	// Follow copies the audit trail into the history as it grows, until ctx ends. A component that is down is not an error.
 	Follow(ctx context.Context)
+	// Operate does what people do to a target at work: what was set aside is looked after, say. It returns soon after ctx ends.
+	Operate(ctx context.Context)
+	// Totals reads the sums that the target declares into the history. The target is at rest.
+	Totals(ctx context.Context) error
 	// Backlog asks every component. An unreachable component is an error.
 	Backlog(ctx context.Context) (Backlog, error)
-	// Observe reads the final states into the history, and the rest of the audit trail.
+	// Observe reads the final states into the history, the sums, and the rest of the audit trail.
 	Observe(ctx context.Context) error
 	// Close stops the sinks and waits for everything it started.
 	Close() error

@@ -54,10 +54,26 @@ func Reference() Target {
 			States: history.States{
 				Open: []string{"pending"}, Completed: "completed", Compensated: "compensated", Quarantined: "quarantined",
 				Audits: map[string]string{"pending": "accepted", "completed": "completed", "compensated": "compensated", "quarantined": "quarantined"},
-				Next:   map[string][]string{"pending": {"completed", "compensated", "quarantined"}},
+				Next: map[string][]string{
+					"pending":     {"completed", "compensated", "quarantined"},
+					"quarantined": {"completed", "compensated"}, // by a person's decision
+				},
 			},
 			Feeds: []string{history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedSteps, history.FeedReads,
-				history.FeedTokens, history.FeedTraces},
+				history.FeedTokens, history.FeedTraces, history.FeedLetters, history.FeedTotals},
+			DeadLetters: &history.DeadLetters{Context: []string{"message", "subject", "payload", "trace", "reason", "attempts", "first_at", "dead_at"}},
+			Privileges: []history.Privilege{
+				{Action: "resolved", Actors: []string{ann}, From: "quarantined", Approval: "approved", Above: 5000},
+				{Action: "approved", Actors: []string{ann, ben}},
+			},
+			Totals: []history.Total{
+				{Name: "stock", Equals: new(float64), Terms: []history.Term{
+					{Observed: "stock on hand"}, {Observed: "stock reserved"}, {Observed: "stock delivered", Times: -1}}},
+				{Name: "reservations", Equals: new(float64), Terms: []history.Term{
+					{Observed: "stock reserved"}, {Observed: "reservations in force", Times: -1}}},
+				{Name: "money", Equals: new(float64), Terms: []history.Term{ // what the cards were charged is what was sold
+					{Effects: "charge"}, {Observed: "amount completed", Times: -1}, {Observed: "amount held", Times: -1}}},
+			},
 			Compensation: "reverse",
 			// Doing a step and undoing it are under one lease, whose tokens the gateway is shown.
 			Fencing: []history.Fencing{{Step: "charge", Resource: "unit"}, {Step: "ship", Resource: "unit"}},

@@ -87,6 +87,8 @@ func (r *reference) readAudit(ctx context.Context) (int, error) {
 		unit, err := history.ParseUnit(refPrefix, b.OrderID)
 		if err != nil {
 			unit = history.NoUnit
+		} else if b.Transition == "quarantined" && b.Step != "" {
+			r.setAside = append(r.setAside, letter{unit: unit, at: l.Source})
 		}
 		r.w.Recorder.Record(history.Event{
 			Kind: history.KindAudit, Unit: unit, Op: b.Transition, Step: b.Step, Component: l.Source, Attempt: b.Attempt,
@@ -117,18 +119,25 @@ type observation struct {
 	Op      string `json:"op"`
 	OrderID string `json:"order_id"`
 	Step    string `json:"step"`
+	Key     string `json:"key"`
 	Value   string `json:"value"`
 	Version uint64 `json:"version"`
 	Source  string `json:"source"`
 	Seq     uint64 `json:"seq"`
 	Hash    string `json:"hash"`
 	Count   uint64 `json:"count"`
+
+	Record json.RawMessage `json:"record"` // what there is to say of a dead letter
 }
 
-func (r *reference) observe(ctx context.Context, component string) error {
+// observe copies what a component has come to into the history: the lines that are wanted; nil: all.
+func (r *reference) observe(ctx context.Context, component string, wanted func(observation) bool) error {
 	_, err := lines(ctx, r, component, "/observe", func(o observation) {
+		if wanted != nil && !wanted(o) {
+			return
+		}
 		e := history.Event{Kind: history.KindObserve, Unit: history.NoUnit, Op: o.Op, Step: o.Step, Component: component,
-			Value: o.Value, Key: o.Hash, Token: o.Version + o.Seq + o.Count} // a line has at most one of the three
+			Value: o.Value + string(o.Record), Key: o.Hash + o.Key, Token: o.Version + o.Seq + o.Count} // a line has at most one of each
 		if o.Source != "" {
 			e.Component = o.Source
 		}

@@ -24,8 +24,9 @@ type reference struct {
 	direct  *http.Client // to the control servers, past every proxy
 	client  *orderClient
 
-	mu    sync.Mutex // guards the audit trail's cursor: Follow and Observe both read it
-	after uint64
+	mu       sync.Mutex // guards what is read of the audit trail: Follow and Observe both read it
+	after    uint64     // cursor
+	setAside []letter   // what people have not looked at
 }
 
 func newReference(w Wiring) (Instance, error) {
@@ -79,7 +80,7 @@ func (r *reference) Launches() []Launch {
 		}
 		ls = append(ls, Launch{
 			Component: c, Args: args,
-			Env: []string{"CONTROL_TOKEN=" + r.w.Token, "GATEWAY_TOKEN=" + r.w.Token},
+			Env: []string{"CONTROL_TOKEN=" + r.w.Token, "GATEWAY_TOKEN=" + r.w.Token, "OPERATORS=" + operators(r.w.Token)},
 			Ready: func(ctx context.Context) error {
 				resp, err := r.get(ctx, c, "/ready")
 				if err != nil {
@@ -160,10 +161,19 @@ func (r *reference) Follow(ctx context.Context) {
 	}
 }
 
+func (r *reference) Totals(ctx context.Context) error {
+	for _, c := range []string{"api", "saga", "inventory"} {
+		if err := r.observe(ctx, c, func(o observation) bool { return o.Op == "total" }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *reference) Observe(ctx context.Context) error {
 	var errs []error
 	for _, c := range r.components() {
-		if err := r.observe(ctx, c); err != nil {
+		if err := r.observe(ctx, c, nil); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -129,7 +129,7 @@ func TestAFeedThatIsBrokenIsAnError(t *testing.T) {
 	for body, want := range map[string]string{"{oops": "line 1", "": ""} {
 		addr, _ := answers(t, 200, body)
 		r := &reference{direct: http.DefaultClient, w: Wiring{Recorder: &notebook{}, Control: map[string]string{"api": addr}}}
-		err := r.observe(t.Context(), "api")
+		err := r.observe(t.Context(), "api", nil)
 		if want == "" {
 			assert.NoError(t, err)
 		} else {
@@ -138,7 +138,7 @@ func TestAFeedThatIsBrokenIsAnError(t *testing.T) {
 	}
 	addr, _ := answers(t, 401, "")
 	r := &reference{direct: http.DefaultClient, w: Wiring{Recorder: &notebook{}, Control: map[string]string{"api": addr}}}
-	assert.ErrorContains(t, r.observe(t.Context(), "api"), "it answered 401")
+	assert.ErrorContains(t, r.observe(t.Context(), "api", nil), "it answered 401")
 }
 
 func TestTheTopologyIsWhole(t *testing.T) {

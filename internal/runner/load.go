@@ -38,6 +38,9 @@ func (r *run) baseline(ctx context.Context) (string, error) {
 	if how != settled {
 		return "", fmt.Errorf("%d of %d units did not finish before any fault (%+v): see the logs of the run", b.Open, spec.Units(), b)
 	}
+	if err := r.sys.Totals(ctx); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%d units finished", spec.Units()), nil
 }
 
@@ -71,7 +74,10 @@ func (r *run) chaos(ctx context.Context) (string, error) {
 		errs = wait()
 		close(scheduled)
 	})
+	operating, stopOperating := context.WithCancel(ctx)
+	both.Go(func() { r.sys.Operate(operating) })
 	both.Go(func() {
+		defer stopOperating()
 		stats = r.load(ctx, r.Plan.Workload, "chaos")
 		select {
 		case <-scheduled:

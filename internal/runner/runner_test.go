@@ -93,6 +93,8 @@ func (t *toyTarget) Launches() []targets.Launch {
 func (t *toyTarget) Sinks() map[string]string      { return nil }
 func (t *toyTarget) Client() workloads.Client      { return t }
 func (t *toyTarget) Follow(ctx context.Context)    { <-ctx.Done() }
+func (t *toyTarget) Operate(ctx context.Context)   { <-ctx.Done() }
+func (t *toyTarget) Totals(context.Context) error  { return nil }
 func (t *toyTarget) Observe(context.Context) error { return nil }
 func (t *toyTarget) Close() error                  { return nil }
 

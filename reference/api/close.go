@@ -34,8 +34,8 @@ func (c *Closer) close(tx *store.Tx, d message.Delivery, closed orders.Closed) e
 		// The event that began all this was committed with the order: if there is none, no waiting will bring it.
 		return inbox.Permanent(fmt.Errorf("close order %s: %w", closed.OrderID, unknown(err)))
 	}
-	if state != orders.Pending {
-		return nil // an end is an end
+	if state == closed.State || state != orders.Pending && state != orders.Quarantined {
+		return nil // an end is an end; only what is set aside may be taken up again
 	}
 	_, err := tx.Exec(`UPDATE orders SET state = ?, version = version + 1 WHERE order_id = ?`, closed.State, closed.OrderID)
 	if err != nil {

@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"strconv"
+
+	"github.com/wreckon/wreckon/reference/orders"
 )
 
-// Observe emits the state of every order.
+// Observe emits the state of every order, and what the completed ones come to.
 func (s *Service) Observe(ctx context.Context, emit func(any) error) error {
 	rows, err := s.DB.Query(ctx, `SELECT order_id, state, version FROM orders ORDER BY order_id`)
 	if err != nil {
@@ -22,5 +25,12 @@ func (s *Service) Observe(ctx context.Context, emit func(any) error) error {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	sum, err := s.DB.Count(ctx, `SELECT coalesce(sum(json_extract(CAST(body AS TEXT), '$.amount')), 0) FROM orders WHERE state = ?`, orders.Completed)
+	if err != nil {
+		return fmt.Errorf("add up orders: %w", err)
+	}
+	return emit(map[string]any{"op": "total", "key": "amount completed", "value": strconv.FormatInt(sum, 10)})
 }

@@ -38,6 +38,8 @@ type Entry struct {
 	Attempt    int    // which delivery of the command led here, from 1
 	Detail     string
 	Trace      string
+	Actor      string // who did it, where a person did
+	Amount     int64  // what it was about, where that decides who may
 }
 
 // Body is what is hashed, with its fields in the order in which they are written.
@@ -51,6 +53,8 @@ type Body struct {
 	Attempt    int    `json:"attempt"`
 	Detail     string `json:"detail"`
 	Trace      string `json:"trace"`
+	Actor      string `json:"actor,omitempty"`
+	Amount     int64  `json:"amount,omitempty"`
 }
 
 // Line is an entry as it travels and as it is served. Body is the exact text that was hashed.
@@ -105,6 +109,7 @@ func (c Chain) Link(tx *store.Tx, e Entry) error {
 	body, err := json.Marshal(Body{
 		Source: c.Source, Seq: seq + 1, At: time.Now().UTC().Format(time.RFC3339Nano),
 		OrderID: e.OrderID, Transition: e.Transition, Step: e.Step, Attempt: e.Attempt, Detail: e.Detail, Trace: e.Trace,
+		Actor: e.Actor, Amount: e.Amount,
 	})
 	if err != nil {
 		return fmt.Errorf("append audit entry: %w", err)

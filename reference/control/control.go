@@ -34,9 +34,11 @@ type Server struct {
 	Observe func(ctx context.Context, emit Emit) error
 	// Records serves the component's own records after a cursor; nil where there are none.
 	Records func(ctx context.Context, after int64, limit int, emit Emit) error
+	// Quarantine serves the people who work on what was set aside; nil where nothing is.
+	Quarantine http.Handler
 }
 
-// Handler serves /live, /ready, /idle, /observe and, where there are records, /audit.
+// Handler serves /live, /ready, /idle, /observe and, where there are such things, /audit and /quarantine/.
 func (s Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -47,6 +49,9 @@ func (s Server) Handler() http.Handler {
 	})
 	if s.Records != nil {
 		mux.HandleFunc("GET /audit", s.records)
+	}
+	if s.Quarantine != nil {
+		mux.Handle("/quarantine/", s.Quarantine)
 	}
 	return s.guard(mux)
 }

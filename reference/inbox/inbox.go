@@ -44,7 +44,8 @@ var Schema = store.Schema{Name: "inbox", SQL: `
 		reason   TEXT NOT NULL,
 		attempts INTEGER NOT NULL,
 		first_at INTEGER NOT NULL,
-		dead_at  INTEGER NOT NULL
+		dead_at  INTEGER NOT NULL,
+		settled  TEXT NOT NULL DEFAULT ''
 	)`}
 
 // Inbox is a consumer's record in its own database.
@@ -53,15 +54,6 @@ type Inbox struct {
 	// Dead does, in the transaction that sets a letter aside, what the rest of the system must hear about it; it may give the
 	// letter its OrderID. nil: nothing.
 	Dead func(tx *store.Tx, letter *Letter) error
-}
-
-// Letter is a message that is set aside.
-type Letter struct {
-	message.Message
-	OrderID  string // "" when not even that could be read
-	Reason   string
-	Attempts int
-	First    time.Time // when it was first delivered
 }
 
 // permanent marks an error that no retry will change.
@@ -148,49 +140,7 @@ func (in *Inbox) Failed(ctx context.Context, d message.Delivery, failure error) 
 	return failure
 }
 
-func (in *Inbox) bury(tx *store.Tx, d message.Delivery, reason string, attempts int) error {
-	letter := Letter{Message: d.Message, Reason: reason, Attempts: attempts}
-	var first int64
-	if err := tx.Row(`SELECT first_at FROM inbox WHERE id = ?`, []any{d.ID}, &first); err != nil {
-		return fmt.Errorf("set %s aside: %w", d.ID, err)
-	}
-	letter.First = time.UnixMilli(first)
-	if in.Dead != nil {
-		if err := in.Dead(tx, &letter); err != nil {
-			return fmt.Errorf("set %s aside: %w", d.ID, err)
-		}
-	}
-	_, err := tx.Exec(`INSERT INTO dead_letters (id, order_id, subject, trace, payload, reason, attempts, first_at, dead_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.ID, letter.OrderID, d.Subject, d.Trace, d.Data, reason, attempts, first, time.Now().UnixMilli())
-	if err != nil {
-		return fmt.Errorf("set %s aside: %w", d.ID, err)
-	}
-	return in.Done(tx, d)
-}
-
 // Redeliveries is how many deliveries in db were not the first of their message.
 func Redeliveries(ctx context.Context, db *store.DB) (int64, error) {
 	return db.Count(ctx, `SELECT coalesce(sum(deliveries - 1), 0) FROM inbox`)
-}
-
-// Letters are the messages set aside in db, oldest first.
-func Letters(ctx context.Context, db *store.DB) ([]Letter, error) {
-	rows, err := db.Query(ctx,
-		`SELECT id, order_id, subject, trace, payload, reason, attempts, first_at FROM dead_letters ORDER BY dead_at, id`)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
-	}
-	defer rows.Close()
-	var letters []Letter
-	for rows.Next() {
-		var l Letter
-		var first int64
-		if err := rows.Scan(&l.ID, &l.OrderID, &l.Subject, &l.Trace, &l.Data, &l.Reason, &l.Attempts, &first); err != nil {
-			return nil, fmt.Errorf("read dead letters: %w", err)
-		}
-		l.First = time.UnixMilli(first)
-		letters = append(letters, l)
-	}
-	return letters, rows.Err()
 }

@@ -92,7 +92,8 @@ func TestAMessageThatFailsForGoodIsSetAsideWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	assert.WithinRange(t, letters[0].First, began, time.Now())
-	letters[0].First = time.Time{}
+	assert.WithinRange(t, letters[0].Dead, letters[0].First, time.Now())
+	letters[0].First, letters[0].Dead = time.Time{}, time.Time{}
 	assert.Equal(t, inbox.Letter{Message: delivery("a", 1).Message, OrderID: "o-1", Reason: "damaged", Attempts: 3}, letters[0])
 }
 

@@ -3,9 +3,10 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
 
-// Observe emits every reservation, and the sums of the stock.
+// Observe emits every reservation, the stock of every product, and the sums of both.
 func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 	if err := w.observeReservations(ctx, emit); err != nil {
 		return err
@@ -15,6 +16,7 @@ func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 		return fmt.Errorf("read stock: %w", err)
 	}
 	defer rows.Close()
+	var sum struct{ delivered, onHand, reserved int64 }
 	for rows.Next() {
 		var sku string
 		var delivered, onHand, reserved int64
@@ -28,8 +30,23 @@ func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 		if err != nil {
 			return err
 		}
+		sum.delivered, sum.onHand, sum.reserved = sum.delivered+delivered, sum.onHand+onHand, sum.reserved+reserved
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read stock: %w", err)
+	}
+	inForce, err := w.DB.Count(ctx, `SELECT coalesce(sum(quantity), 0) FROM reservations WHERE in_force`)
+	if err != nil {
+		return fmt.Errorf("read reservations: %w", err)
+	}
+	for name, n := range map[string]int64{
+		"stock delivered": sum.delivered, "stock on hand": sum.onHand, "stock reserved": sum.reserved, "reservations in force": inForce,
+	} {
+		if err := emit(map[string]any{"op": "total", "key": name, "value": strconv.FormatInt(n, 10)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Warehouse) observeReservations(ctx context.Context, emit func(any) error) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/quarantine"
 )
 
 // Parts are the strategies a component is built from.
@@ -18,6 +19,7 @@ type Parts struct {
 	Trail    audit.Open      // when an audit entry is written
 	Charge   intent.New      // how payments brings about an effect at the gateway
 	Receive  broker.Receive  // when payments acknowledges a command
+	Release  quarantine.Rule // who may decide what becomes of a dead letter
 }
 
 // Right returns the strategies that keep the promises.
@@ -29,5 +31,6 @@ func Right() *Parts {
 		Trail:    audit.Transactional,
 		Charge:   intent.Leased,
 		Receive:  broker.AfterWork,
+		Release:  quarantine.FourEyes,
 	}
 }

@@ -6,6 +6,8 @@
 // How: a table says what each reply means in each state. One transaction notes the reply in the log, moves the saga on and puts the next
 // command into the outbox; so a crash finds the saga before the step or after it, with its command on the way, never between.
 //
+// A step that was set aside is for a person: the saga rests as quarantined, and goes on, or gives up, when one has decided.
+//
 // There are no timeouts: a saga that has waited long does not know more than one that has waited briefly, and compensating a step that
 // may yet happen is how money gets lost. Cost: an order is as slow as its slowest step. Breaks: a participant that never answers holds
 // its orders open; they are listed, not guessed about.
@@ -36,6 +38,7 @@ var Schema = store.Schema{Name: "saga", SQL: `
 		order_id TEXT PRIMARY KEY,
 		state    TEXT NOT NULL,
 		ended    INTEGER NOT NULL DEFAULT 0,
+		asked    TEXT NOT NULL DEFAULT '',
 		trace    TEXT NOT NULL,
 		body     BLOB NOT NULL
 	) WITHOUT ROWID;
@@ -78,13 +81,30 @@ var moves = map[string]map[string]move{
 	Releasing: {orders.Released: {orders.Compensated, ""}},
 }
 
-// next finds the move for a reply. A command that could not be worked on ends the saga wherever it is.
-func next(state, outcome string) (move, bool) {
-	m, ok := moves[state][outcome]
-	if _, open := moves[state]; open && outcome == orders.SetAside {
-		return move{orders.Quarantined, ""}, true
+// asking is where a saga stands that has asked for a step.
+var asking = map[string]string{
+	orders.Reserve: Reserving, orders.Charge: Charging, orders.Ship: Shipping, orders.Refund: Refunding, orders.Release: Releasing,
+}
+
+// ErrEarly says that a person's decision has overtaken the news that there was something to decide. It comes again.
+var ErrEarly = errors.New("the order is not set aside yet")
+
+// next finds the move for a reply. A command that could not be worked on ends the saga wherever it is, until a person decides.
+func next(state string, r orders.Reply) (m move, ok bool, err error) {
+	_, open := moves[state]
+	decided := r.Outcome == orders.Retry || r.Outcome == orders.GiveUp
+	switch {
+	case open && r.Outcome == orders.SetAside:
+		return move{orders.Quarantined, ""}, true, nil
+	case decided && state == asking[r.Step]:
+		return m, false, ErrEarly
+	case state == orders.Quarantined && r.Outcome == orders.Retry:
+		return move{asking[r.Step], r.Step}, true, nil
+	case state == orders.Quarantined && r.Outcome == orders.GiveUp:
+		return move{orders.Compensated, ""}, true, nil
 	}
-	return m, ok
+	m, ok = moves[state][r.Outcome]
+	return m, ok, nil
 }
 
 // Orchestrator carries orders through.
@@ -142,7 +162,10 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		s.attempt = d.Number
-		m, ok := next(s.state, reply.Outcome)
+		m, ok, err := next(s.state, reply)
+		if err != nil {
+			return err
+		}
 		if !ok {
 			// A reply to a step that is over: sent twice under two ids. It was heard the first time.
 			o.Log.Info("reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
@@ -205,6 +228,9 @@ func (o *Orchestrator) end(tx *store.Tx, s saga, state string, reply orders.Repl
 }
 
 func (o *Orchestrator) ask(tx *store.Tx, s saga, step string) error {
+	if _, err := tx.Exec(`UPDATE sagas SET asked = ? WHERE order_id = ?`, step, s.order.OrderID); err != nil {
+		return fmt.Errorf("ask for %s: %w", step, err)
+	}
 	m, err := s.order.Command(step, s.trace)
 	if err != nil {
 		return err
