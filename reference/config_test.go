@@ -37,14 +37,26 @@ func TestUsageErrors(t *testing.T) {
 		{full("--control", "example.org:0"), "not a loopback address"},
 	} {
 		var stderr bytes.Buffer
-		code := reference.Main(t.Context(), c.args, func(string) string { return "token" }, nil, &stderr)
+		code := reference.Main(t.Context(), c.args, environment(nil), nil, &stderr)
 		assert.Equal(t, 2, code, "%v", c.args)
 		assert.Contains(t, stderr.String(), c.says, "%v", c.args)
 	}
 	var stderr bytes.Buffer
+	assert.Equal(t, 2, reference.Main(t.Context(), full(), environment(map[string]string{"OPERATORS": "ann"}), nil, &stderr))
+	assert.Contains(t, stderr.String(), "read OPERATORS")
 	assert.Equal(t, 2, reference.Main(t.Context(), full(), func(string) string { return "" }, nil, &stderr))
 	assert.Contains(t, stderr.String(), "CONTROL_TOKEN")
 	assert.Zero(t, reference.Main(t.Context(), []string{"api", "-h"}, func(string) string { return "" }, nil, &stderr))
+}
+
+// environment holds the tokens, and more.
+func environment(more map[string]string) func(string) string {
+	return func(name string) string {
+		if strings.HasSuffix(name, "_TOKEN") {
+			return "token"
+		}
+		return more[name]
+	}
 }
 
 func TestDefectsAreDescribed(t *testing.T) {
