@@ -26,7 +26,11 @@ func Open(path string) (*History, error) {
 
 // OpenAny reads a history in either form, told apart by what is in the file: what a Recorder wrote, as Open, or JSON Lines, as
 // ReadJSONL.
-func OpenAny(path string) (*History, error) {
+func OpenAny(path string) (*History, error) { return Import{}.Open(path) }
+
+// Open reads a history as OpenAny does, and a log that the mapping makes one of. A recorded history takes neither a mapping nor
+// claims: it holds its own.
+func (im Import) Open(path string) (*History, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
@@ -39,6 +43,8 @@ func OpenAny(path string) (*History, error) {
 	}
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
 	switch {
+	case bytes.HasPrefix(head, []byte(magic)) && im.foreign() != nil:
+		return nil, at(path, im.foreign())
 	case bytes.HasPrefix(head, []byte(magic)):
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			return Open(path)
@@ -49,8 +55,8 @@ func OpenAny(path string) (*History, error) {
 		}
 		h, err := decode(b)
 		return h, at(path, err)
-	case len(text) > 0 && text[0] == '{':
-		h, err := ReadJSONL(r)
+	case len(text) > 0 && (text[0] == '{' || im.Mapping != nil): // a mapping may leave out what is no JSON
+		h, err := im.Read(r)
 		return h, at(path, err)
 	case len(head) == 0:
 		return nil, at(path, fmt.Errorf("%w: the file is empty", ErrNotHistory))

@@ -28,8 +28,13 @@ const (
 // fields with other names are left out and counted in Warnings.
 //
 // All bad lines are reported at once, as a *TextError, up to 20. A header of a newer version is a *VersionError.
-func ReadJSONL(r io.Reader) (*History, error) {
-	p := textReader{h: New(Header{Format: FormatVersion}), units: newUnits(), unknown: map[string]*unknownField{}}
+func ReadJSONL(r io.Reader) (*History, error) { return readText(r, Import{}) }
+
+func readText(r io.Reader, im Import) (*History, error) {
+	p := textReader{h: New(Header{Format: FormatVersion}), units: newUnits(), unknown: map[string]*unknownField{}, claims: im.Claims}
+	if im.Mapping != nil {
+		p.mapper = newMapper(im.Mapping)
+	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
 	for n := 1; lines.Scan(); n++ {
@@ -63,7 +68,9 @@ func ReadJSONL(r io.Reader) (*History, error) {
 // textReader turns lines into events.
 type textReader struct {
 	h       *History
-	line    int // number of the line at hand
+	mapper  *mapper // nil: the fields of a line are those of an event
+	claims  *Claims // in place of the header's
+	line    int     // number of the line at hand
 	started bool
 	head    *textHeader
 	seq     uint64 // of the last event that has one
@@ -85,6 +92,12 @@ func (p *textReader) read(b []byte) error {
 		if version := headerVersion(b); version != nil {
 			return p.header(b, version)
 		}
+	}
+	if p.mapper != nil {
+		if bad := p.mapped(b); bad != nil {
+			p.report(p.line, bad.at+1, b, bad.reason)
+		}
+		return nil
 	}
 	e := lineEvent{reader: p, Event: Event{Unit: NoUnit}}
 	s := lineScanner{b: b}
@@ -142,7 +155,16 @@ func (p *textReader) report(line, column int, b []byte, reason string) {
 func (p *textReader) finish() (*History, error) {
 	h := p.h
 	if p.head == nil && h.Len() == 0 {
+		if p.mapper != nil && p.line > 0 {
+			return nil, fmt.Errorf("%w: the mapping makes no event of any of its lines", ErrNotHistory)
+		}
 		return nil, fmt.Errorf("%w: there is no event and no header in it", ErrNotHistory)
+	}
+	if p.claims != nil {
+		h.Header.Claims = *p.claims
+	}
+	if p.mapper != nil {
+		p.mapper.finish(h)
 	}
 	named := p.head == nil || p.head.Foreign
 	h.UnitNames = p.units.resolve(h, named)
@@ -174,6 +196,9 @@ func (p *textReader) unknownField(name []byte) {
 
 // unknownFields says which fields were left out.
 func (p *textReader) unknownFields() (warnings []string) {
+	if p.mapper != nil {
+		return p.mapper.unread(p.unknown, p.others)
+	}
 	names := make([]string, 0, len(p.unknown))
 	for name := range p.unknown {
 		names = append(names, name)
