@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,19 +17,46 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var output string
+	var output, claims string
+	var rules []string
 	cmd := &cobra.Command{
 		Use:   "check RUN|HISTORY",
 		Short: "Judge a stored run, or any history, with today's checkers",
 		Long: `Judge again what was recorded: a run directory, a history file, or JSON Lines from anywhere (docs/history.md says which fields).
 Of a run directory the result and the reports are written anew.
 
+A log that was not written for Wreckon needs a mapping, rule by rule or from a file:
+
+  unit=order.id                      a field of an event, and the field of the line that it comes from
+  t=ts                               an instant: RFC 3339, or a number with its unit (t=ts in ms)
+  kind="effect", op="do", step="charge", outcome="applied" where event="charge.captured"
+                                     constants, for the lines that meet a condition
+  first kind="invoke" where event="order.accepted"
+                                     one more event of the same line, before it
+  skip where level="debug"           lines that are no events; also: skip otherwise, skip text
+  order by t                         the instants decide the order, not the lines
+
+Nothing is guessed: a line that no rule makes an event of, and no rule leaves out, is an error. What was left out is counted in a
+warning. What the target promises stands in the header of a history, or in a file of its own (--claims).
+
 ` + exitCodes,
+		Example: "  wreckon check runs/latest\n  wreckon check orders.jsonl --map unit=order_id --map kind=event\n" +
+			"  wreckon check shop.log --map @shop.map --claims shop.yaml",
 		Args: oneArg("a run directory or a history file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := judgePath(args[0])
+			im, err := importOf(rules, claims)
+			if err != nil {
+				return usage(err)
+			}
+			r, err := judgePath(args[0], im)
 			if err != nil {
 				return err
+			}
+			for _, rule := range rules {
+				r.Manifest.Repeat += " --map " + shellQuoted(rule)
+			}
+			if claims != "" {
+				r.Manifest.Repeat += " --claims " + shellQuoted(claims)
 			}
 			if r.Dir != "" {
 				if _, err := reports.Write(r.Dir, r, reports.Options{}); err != nil {
@@ -45,7 +73,48 @@ Of a run directory the result and the reports are written anew.
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "what goes to standard output: text or json")
+	cmd.Flags().StringArrayVar(&rules, "map", nil, "a rule of the mapping, or @FILE with one on each line; repeatable")
+	cmd.Flags().StringVar(&claims, "claims", "", "file (YAML or JSON) that says what the target promises")
 	return cmd
+}
+
+// shellQuoted is an argument as a shell takes it.
+func shellQuoted(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n\"'`$\\&|;<>()*?[]#~!{}") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// importOf reads how a history from elsewhere is meant: its mapping, and the claims of its target.
+func importOf(rules []string, claims string) (im history.Import, err error) {
+	var errs []error
+	for _, rule := range rules {
+		if im.Mapping == nil {
+			im.Mapping = new(history.Mapping)
+		}
+		name := "--map"
+		if file, ok := strings.CutPrefix(rule, "@"); ok {
+			name = "--map " + rule
+			text, err := os.ReadFile(file)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("read mapping: %w", err))
+				continue
+			}
+			rule = string(text)
+		}
+		if err := im.Mapping.Add(rule); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if claims != "" {
+		c, err := scenarios.LoadClaims(claims)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		im.Claims = &c
+	}
+	return im, errors.Join(errs...)
 }
 
 func oneArg(what string) cobra.PositionalArgs {
@@ -58,12 +127,15 @@ func oneArg(what string) cobra.PositionalArgs {
 }
 
 // judgePath judges a run directory or a file that holds a history.
-func judgePath(path string) (reports.Run, error) {
+func judgePath(path string, im history.Import) (reports.Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return reports.Run{}, usage(fmt.Errorf("check: %w", err))
 	}
 	if info.IsDir() {
+		if im != (history.Import{}) {
+			return reports.Run{}, usage(fmt.Errorf("check: %s is a run directory: it holds its own claims, and needs no --map and no --claims", path))
+		}
 		r, err := judgeDir(path)
 		if errors.Is(err, rundir.ErrNotRun) {
 			return r, usage(err)
@@ -73,7 +145,7 @@ func judgePath(path string) (reports.Run, error) {
 		}
 		return r, nil
 	}
-	h, err := openHistory(path)
+	h, err := openHistory(path, im)
 	if err != nil {
 		return reports.Run{}, err
 	}
@@ -109,8 +181,8 @@ func judgeDir(dir string) (reports.Run, error) {
 }
 
 // openHistory opens a history in any form. A damaged one is an error that says how much of it can be read.
-func openHistory(path string) (*history.History, error) {
-	h, err := history.OpenAny(path)
+func openHistory(path string, im history.Import) (*history.History, error) {
+	h, err := im.Open(path)
 	var newer *history.VersionError
 	switch {
 	case errors.As(err, &newer):

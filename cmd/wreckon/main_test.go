@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -88,4 +91,20 @@ func TestNearest(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, nearest(c.name, []string{"quick", "relay-crash", "everything"}), c.name)
 	}
+}
+
+// The example of docs/history.md is the one that the script runs.
+func TestTheLogOfTheDocumentationIsChecked(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "history.md"))
+	require.NoError(t, err)
+	script, err := txtar.ParseFile(filepath.Join("testdata", "script", "foreign.txtar"))
+	require.NoError(t, err)
+	shown := 0
+	for _, f := range script.Files {
+		if strings.HasPrefix(f.Name, "shop.") {
+			assert.Contains(t, string(page), "\n"+string(f.Data)+"```\n", f.Name)
+			shown++
+		}
+	}
+	assert.Equal(t, 3, shown)
 }
