@@ -4,8 +4,9 @@ export CGO_ENABLED ?= 0
 GO      ?= go
 BIN     := bin/wreckon
 VERSION := $(shell git describe --tags --always --dirty=+ 2>/dev/null)
-SEEDS   ?= 50
 RUNS    ?= 20
+SEEDS   ?= 10
+PROOF   ?= docs/proof.md
 SOAK    ?= 10m
 
 .PHONY: build run run-defect test race prove bench fuzz soak clean
@@ -29,7 +30,7 @@ race: ## the packages in which goroutines meet, under the race detector (needs a
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
 
 prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
-	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS)
+	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --write $(PROOF)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon

@@ -64,16 +64,6 @@ func TestShippedScenariosLoadAgainstTheRealVocabulary(t *testing.T) {
 	}
 }
 
-// TestEveryDefectNamesWhatExists keeps the defects' claims true to the tables they speak of.
-func TestEveryDefectNamesWhatExists(t *testing.T) {
-	for _, c := range matrix(proveFlags{runs: 1, seeds: 1}) {
-		assert.Contains(t, shippedNames(), c.scenario)
-		if c.defect != "" {
-			assert.Contains(t, namesOf("guarantees"), c.falls, c.defect)
-		}
-	}
-}
-
 func TestEveryNameIsExplained(t *testing.T) {
 	for _, tp := range topics {
 		es := tp.entries()

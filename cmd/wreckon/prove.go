@@ -6,21 +6,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"text/tabwriter"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/proof"
 	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/reports"
 	"github.com/wreckon/wreckon/scenarios"
@@ -29,240 +30,258 @@ import (
 type proveFlags struct {
 	runs, seeds, parallel int
 	seed                  uint64
-	out                   string
+	defects, scenarios    []string
+	complete, keep        bool
+	dryRun                bool
+	out, write            string
 }
-
-// nearlyEvery is the share of runs in which a defect must be found, and in which the correct system must come to a pass. The rest
-// allows for a machine that was busy with something else: a run that could not be judged says so and is counted, never hidden.
-const nearlyEvery = 0.9
 
 func newProve() *cobra.Command {
 	var f proveFlags
 	cmd := &cobra.Command{
 		Use:   "prove",
 		Short: "Prove the checkers: every defect is found, the correct system passes",
-		Long: `Run the reference with each of its defects under the scenario that reveals it, and without any under the same scenarios over many
-seeds, and print the matrix: what was found, by which guarantee, and how often.
+		Long: `Run the reference with each of its defects under each scenario that must show it, and every shipped scenario on the correct system,
+over many seeds. Print what was found, by which guarantee, how often and how soon; what else fell; and what no defect proves yet.
 
-Exit 0 if every defect was found by its guarantee in nearly every run and no guarantee spoke on the correct system; 1 if a
-defect survived or a guarantee gave a false alarm; 4 if runs could not be made.`,
+Exit codes, the gravest first; of several, it decides:
+` + proveCodes(),
+		Example: "  wreckon prove\n  wreckon prove --runs 5 --seeds 5 --write proof.md\n  wreckon prove --defect mark-before-publish\n" +
+			"  wreckon prove --scenario lost-audit --runs 50",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return prove(cmd, f) },
 	}
-	cmd.Flags().IntVar(&f.runs, "runs", 20, "runs of each defect")
-	cmd.Flags().IntVar(&f.seeds, "seeds", 50, "seeds of each scenario on the correct system")
+	cmd.Flags().IntVar(&f.runs, "runs", 20, "runs of each defect under each of its scenarios")
+	cmd.Flags().IntVar(&f.seeds, "seeds", 10, "runs of each scenario on the correct system, each with a seed of its own")
 	cmd.Flags().IntVar(&f.parallel, "parallel", runtime.NumCPU(), "runs at once")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "first seed")
+	cmd.Flags().StringSliceVar(&f.defects, "defect", nil, "only these defects, and the correct system under their scenarios")
+	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "only under these scenarios")
+	cmd.Flags().BoolVar(&f.complete, "complete", false, "fail if some guarantee is proven by no defect")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be run, and about how long it takes")
+	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep the directories of runs that ended as they should, too")
 	cmd.Flags().StringVar(&f.out, "out", "runs/prove", "directory that the run directories go into")
+	cmd.Flags().StringVar(&f.write, "write", "", "write the proof as a Markdown page here")
 	return cmd
 }
 
-// cell is one row of the matrix: a scenario, with a defect or without.
-type cell struct {
-	defect, scenario string
-	falls            string // the guarantee that must fall; "" on the correct system
-	runs             int
-
-	verdicts map[checkers.Verdict]int
-	fell     map[string]int // guarantee -> runs in which it fell
-	took     []time.Duration
-	broken   []error  // runs that gave no result
-	odd      []string // directories of runs that did not end as they should
+func proveCodes() string {
+	var b strings.Builder
+	for _, o := range proof.Outcomes {
+		fmt.Fprintf(&b, "  %2d  %s\n", o.Code, o.Means)
+	}
+	fmt.Fprintf(&b, "  %2d  it was asked for something that does not exist", exitUsage)
+	return b.String()
 }
 
 func prove(cmd *cobra.Command, f proveFlags) error {
 	if f.runs < 1 || f.seeds < 1 || f.parallel < 1 {
 		return usage(fmt.Errorf("--runs %d --seeds %d --parallel %d: want at least 1 of each, or nothing is proven", f.runs, f.seeds, f.parallel))
 	}
+	m, err := matrix(f)
+	if err != nil {
+		return err
+	}
+	if m.Part && f.complete {
+		return usage(errors.New("--complete judges the whole matrix, not a part of it"))
+	}
+	if f.dryRun {
+		return announce(cmd, f, m)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return failed(fmt.Errorf("find the wreckon binary: %w", err))
 	}
-	cells := matrix(f)
-	var mu sync.Mutex
-	done, total := 0, 0
-	for _, c := range cells {
-		total += c.runs
+	began := time.Now()
+	runMatrix(cmd, f, m, self)
+	if err := m.Text(cmd.OutOrStdout(), f.complete); err != nil {
+		return failed(fmt.Errorf("print the proof: %w", err))
 	}
-	slots := make(chan struct{}, max(1, f.parallel))
+	if f.write != "" && !m.Stopped {
+		if err := writeProof(f, m, began); err != nil {
+			return failed(err)
+		}
+	}
+	if outcome, _ := m.Judge(f.complete); outcome != proof.Proven {
+		return exitError{code: outcome.Code}
+	}
+	return nil
+}
+
+// matrix is what has to be run: each defect under each scenario that it says it is found by, and every shipped scenario on the correct
+// system; or the part of it that was asked for.
+func matrix(f proveFlags) (*proof.Matrix, error) {
+	m := &proof.Matrix{Guarantees: namesOf("guarantees"), Part: len(f.defects)+len(f.scenarios) > 0}
+	for _, name := range f.defects {
+		if !slices.Contains(defectNames(), name) {
+			return nil, unknown("defect", name, defectNames(), "known: "+strings.Join(defectNames(), ", "))
+		}
+	}
+	for _, name := range f.scenarios {
+		if !slices.Contains(shippedNames(), name) {
+			return nil, unknown("shipped scenario", name, shippedNames(), "wreckon list scenarios shows them")
+		}
+	}
+	wanted := func(name string, of []string) bool { return len(of) == 0 || slices.Contains(of, name) }
+	var shows []string // scenarios
+	for _, d := range reference.Defects() {
+		for _, s := range d.Reveals {
+			if wanted(d.Name, f.defects) && wanted(s, f.scenarios) {
+				m.Cells = append(m.Cells, &proof.Cell{Defect: d.Name, Falls: d.Falls, Scenario: s, Runs: f.runs})
+				shows = append(shows, s)
+			}
+		}
+	}
+	if len(f.defects) > 0 && len(shows) == 0 {
+		return nil, usage(fmt.Errorf("none of these defects is to be found by these scenarios; wreckon list defects says by which"))
+	}
+	for _, s := range shippedNames() {
+		if wanted(s, f.scenarios) && (len(f.defects) == 0 || slices.Contains(shows, s)) {
+			m.Cells = append(m.Cells, &proof.Cell{Scenario: s, Runs: f.seeds})
+		}
+	}
+	for _, c := range m.Cells {
+		s, err := loadScenario(c.Scenario)
+		if err != nil {
+			return nil, usage(err)
+		}
+		c.Placed = placed(s.Plan(f.seed, c.Defect))
+	}
+	return m, nil
+}
+
+// placed says how a plan's faults find their instant.
+func placed(p scenarios.Plan) string {
+	timed := func(s faults.Spec) bool { return s.When == nil }
+	pointed := func(s faults.Spec) bool { return s.When != nil }
+	switch {
+	case !slices.ContainsFunc(p.Faults, pointed):
+		return proof.ByTime
+	case !slices.ContainsFunc(p.Faults, timed):
+		return proof.AtPoints
+	}
+	return proof.Both
+}
+
+// runMatrix makes the runs of all cells, as many at once as was asked for.
+func runMatrix(cmd *cobra.Command, f proveFlags, m *proof.Matrix, self string) {
+	ctx := cmd.Context()
+	done, total := 0, 0
+	for _, c := range m.Cells {
+		total += c.Runs
+	}
+	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, c := range cells {
-		for n := range c.runs {
+	slots := make(chan struct{}, f.parallel)
+	one := func(c *proof.Cell, seed uint64) {
+		defer func() { <-slots }()
+		r := proveOnce(ctx, self, f, c, seed)
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() != nil && (r.Err != nil || r.Result.Verdict != checkers.Violation) {
+			return // it was cut short
+		}
+		if c.Count(r) && !f.keep {
+			_ = os.RemoveAll(r.Dir) // nobody needs it, and there are hundreds
+		}
+		if done++; done%10 == 0 || done == total {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs\n", done, total)
+		}
+	}
+	for _, c := range m.Cells {
+		for n := range c.Runs {
 			select {
 			case slots <- struct{}{}:
-			case <-cmd.Context().Done():
+				all.Go(func() { one(c, f.seed+uint64(n)) })
+			case <-ctx.Done():
 			}
-			if cmd.Context().Err() != nil {
-				break
-			}
-			all.Go(func() {
-				defer func() { <-slots }()
-				began := time.Now()
-				doc, err := proveOnce(cmd.Context(), self, f, c, f.seed+uint64(n))
-				mu.Lock()
-				defer mu.Unlock()
-				c.count(doc, err, time.Since(began))
-				done++
-				if done%10 == 0 || done == total {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs\n", done, total)
-				}
-			})
 		}
 	}
 	all.Wait()
-	if cmd.Context().Err() != nil {
-		return exitError{checkers.Aborted.ExitCode(), errors.New("stopped before the matrix was complete")}
-	}
-	return judgeMatrix(cmd.OutOrStdout(), cells)
-}
-
-// matrix is what has to be run: each defect under each scenario that claims to show it, and every shipped scenario on the correct system.
-func matrix(f proveFlags) []*cell {
-	var cells []*cell
-	for _, d := range reference.Defects() {
-		for _, s := range d.Reveals {
-			cells = append(cells, newCell(d.Name, s, d.Falls, f.runs))
-		}
-	}
-	for _, s := range scenarios.Shipped() {
-		cells = append(cells, newCell("", s.Name, "", f.seeds))
-	}
-	return cells
-}
-
-func newCell(defect, scenario, falls string, runs int) *cell {
-	return &cell{defect: defect, scenario: scenario, falls: falls, runs: runs,
-		verdicts: map[checkers.Verdict]int{}, fell: map[string]int{}}
+	m.Stopped = ctx.Err() != nil
 }
 
 // proveOnce makes one run in a process of its own, so that runs at once share nothing but the machine.
-func proveOnce(ctx context.Context, self string, f proveFlags, c *cell, seed uint64) (reports.Document, error) {
-	args := []string{"run", c.scenario, "--seed", strconv.FormatUint(seed, 10), "--out", f.out, "-o", "json"}
-	if c.defect != "" {
-		args = append(args, "--defect", c.defect)
+func proveOnce(ctx context.Context, self string, f proveFlags, c *proof.Cell, seed uint64) proof.Run {
+	args := []string{"run", c.Scenario, "--seed", strconv.FormatUint(seed, 10), "--out", f.out, "-o", "json"}
+	if c.Defect != "" {
+		args = append(args, "--defect", c.Defect)
 	}
 	child := exec.CommandContext(ctx, self, args...)
+	// A process group of its own: a Ctrl-C reaches it once, through us, and not a second time, which would end it at once.
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
 	child.WaitDelay = 30 * time.Second
 	var stderr bytes.Buffer
 	child.Stderr = &stderr
+	began := time.Now()
 	out, err := child.Output()
+	took := time.Since(began)
 	var doc reports.Document
 	if jerr := json.Unmarshal(out, &doc); jerr != nil {
-		return doc, fmt.Errorf("wreckon %s: %w: %s", strings.Join(args, " "), errors.Join(err, jerr), stderr.Bytes())
+		return proof.Run{Err: fmt.Errorf("wreckon %s: %w: %s", strings.Join(args, " "), errors.Join(err, jerr), stderr.Bytes())}
 	}
-	return doc, nil
+	return proof.Run{Dir: filepath.Join(f.out, doc.Run), Result: doc.Result, Took: took}
 }
 
-func (c *cell) count(doc reports.Document, err error, took time.Duration) {
-	if err != nil {
-		c.broken = append(c.broken, err)
-		return
-	}
-	c.verdicts[doc.Verdict]++
-	c.took = append(c.took, took)
-	found := false
-	for _, g := range doc.Result.Guarantees {
-		if g.Status == checkers.Violated {
-			c.fell[g.Guarantee]++
-			found = found || g.Guarantee == c.falls
-		}
-	}
-	if (c.defect != "" && !found) || (c.defect == "" && doc.Verdict != checkers.Pass) {
-		c.odd = append(c.odd, fmt.Sprintf("%s (%s: %s)", doc.Run, doc.Verdict, strings.Join(doc.Result.Reasons, "; ")))
-	}
-}
+// overhead is about how long a run takes beside its load: starting, a baseline, draining, judging.
+const overhead = 2 * time.Second
 
-// judgeMatrix prints the matrix and turns it into an exit code.
-func judgeMatrix(w io.Writer, cells []*cell) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "defect\tscenario\tguarantee\tfound\tmedian\talso fell")
-	for _, c := range cells {
-		if c.defect != "" {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%d of %d\t%.1f s\t%s\n", c.defect, c.scenario, c.falls, c.fell[c.falls], c.runs, c.median(), c.others())
+// announce says what would be run.
+func announce(cmd *cobra.Command, f proveFlags, m *proof.Matrix) error {
+	var work time.Duration
+	runs := 0
+	for _, c := range m.Cells {
+		s, err := loadScenario(c.Scenario)
+		if err != nil {
+			return usage(err)
 		}
-	}
-	fmt.Fprintln(tw, "\t\t\t\t\t")
-	fmt.Fprintln(tw, "correct system\tscenario\tfindings\tpassed\tmedian\totherwise")
-	for _, c := range cells {
-		if c.defect == "" {
-			fmt.Fprintf(tw, "\t%s\t%d\t%d of %d\t%.1f s\t%s\n", c.scenario, c.verdicts[checkers.Violation], c.verdicts[checkers.Pass], c.runs, c.median(), c.otherwise())
+		p := s.Plan(f.seed, c.Defect)
+		for _, phase := range p.Workload.Phases {
+			work += time.Duration(c.Runs) * phase.For
 		}
-	}
-	if err := tw.Flush(); err != nil {
-		return failed(err)
-	}
-	return verdictOfMatrix(w, cells)
-}
-
-func verdictOfMatrix(w io.Writer, cells []*cell) error {
-	var wrong []string
-	broken := 0
-	for _, c := range cells {
-		need := int(math.Ceil(nearlyEvery * float64(c.runs))) // of one run, that one: none is never enough
-		switch {
-		case c.defect != "" && c.fell[c.falls] < need:
-			wrong = append(wrong, fmt.Sprintf("defect %s survived: %s found it in %d of %d runs, want %d", c.defect, c.falls, c.fell[c.falls], c.runs, need))
-		case c.defect == "" && c.verdicts[checkers.Violation] > 0:
-			wrong = append(wrong, fmt.Sprintf("false alarm: %s on the correct system: %v", c.scenario, c.fell))
-		case c.defect == "" && c.verdicts[checkers.Pass] < need:
-			wrong = append(wrong, fmt.Sprintf("%s passed on the correct system in %d of %d runs, want %d", c.scenario, c.verdicts[checkers.Pass], c.runs, need))
+		work += time.Duration(c.Runs) * overhead
+		runs += c.Runs
+		system := "on the correct system"
+		if c.Defect != "" {
+			system = fmt.Sprintf("with %s: %s must fall", c.Defect, c.Falls)
 		}
-		for _, o := range c.odd {
-			fmt.Fprintf(w, "odd: %s%s\n", c.name(), o)
-		}
-		for _, err := range c.broken {
-			broken++
-			fmt.Fprintf(w, "broken: %s%v\n", c.name(), err)
-		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%4d × %s %s\n", c.Runs, c.Scenario, system)
 	}
-	for _, s := range wrong {
-		fmt.Fprintln(w, "✗ "+s)
-	}
-	switch {
-	case len(wrong) > 0:
-		return exitError{code: checkers.Violation.ExitCode()}
-	case broken > 0:
-		return failed(fmt.Errorf("%d runs gave no result", broken))
-	}
-	fmt.Fprintln(w, "✓ every defect was found by its guarantee; no guarantee spoke on the correct system")
+	atOnce := time.Duration(f.parallel)
+	fmt.Fprintf(cmd.OutOrStdout(), "%d runs, %d at once: about %v on an idle machine\n", runs, f.parallel, (work / atOnce).Round(time.Minute/2))
 	return nil
 }
 
-func (c *cell) name() string {
-	if c.defect == "" {
-		return ""
+func writeProof(f proveFlags, m *proof.Matrix, began time.Time) error {
+	var b bytes.Buffer
+	err := m.Markdown(&b, proof.About{
+		Version: toolVersion(), Date: began.UTC().Format("2 January 2006"), Machine: machine(),
+		Command: "`wreckon " + strings.Join(os.Args[1:], " ") + "`", Took: time.Since(began).Round(time.Second).String(),
+	}, f.complete)
+	if err != nil {
+		return fmt.Errorf("write the proof: %w", err)
 	}
-	return c.defect + " in "
+	if err := os.WriteFile(f.write, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write the proof: %w", err)
+	}
+	return nil
 }
 
-func (c *cell) median() float64 {
-	if len(c.took) == 0 {
-		return 0
-	}
-	slices.Sort(c.took)
-	return c.took[len(c.took)/2].Seconds()
-}
-
-// others are the further guarantees that fell, and in how many runs.
-func (c *cell) others() string {
-	var parts []string
-	for g, n := range c.fell {
-		if g != c.falls {
-			parts = append(parts, fmt.Sprintf("%s %d", g, n))
+// machine says how big this machine is and, where it can be known, how busy: runs are a matter of time.
+func machine() string {
+	said := fmt.Sprintf("%d CPUs", runtime.NumCPU())
+	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kb int
+		if _, err := fmt.Sscanf(string(info), "MemTotal: %d kB", &kb); err == nil {
+			said += fmt.Sprintf(", %d GB of memory", (kb+1<<19)>>20)
 		}
 	}
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
-}
-
-func (c *cell) otherwise() string {
-	var parts []string
-	for v, n := range c.verdicts {
-		if v != checkers.Pass {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+	said += fmt.Sprintf(", %s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version())
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		if parts := strings.Fields(string(load)); len(parts) > 2 {
+			said += ", load average " + parts[2] + " over the last quarter of an hour"
 		}
 	}
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
+	return said
 }

@@ -1,51 +1,80 @@
 package main
 
 import (
-	"errors"
-	"io"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
-	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/internal/proof"
 )
 
-// TestWhatTheMatrixComesTo holds what a proof is: neither a survivor, nor a false alarm, nor runs that came to nothing are one.
-func TestWhatTheMatrixComesTo(t *testing.T) {
-	found := func(runs, n int) *cell {
-		c := newCell("bug", "s", "g", runs)
-		c.fell["g"] = n
-		return c
-	}
-	correct := func(runs, passed, violated int) *cell {
-		c := newCell("", "s", "", runs)
-		c.verdicts[checkers.Pass], c.verdicts[checkers.Violation] = passed, violated
-		return c
-	}
-	other := newCell("bug", "s", "g", 1)
-	other.fell["another"] = 1
-	broken := found(20, 20)
-	broken.broken = []error{errors.New("no result")}
-	for name, c := range map[string]struct {
-		cell *cell
-		want int
-	}{
-		"found":                      {found(20, 20), 0},
-		"found in nearly every run":  {found(20, 18), 0},
-		"found too seldom":           {found(20, 17), 1},
-		"never found, in one run":    {found(1, 0), 1},
-		"found by another guarantee": {other, 1},
-		"a run gave no result":       {broken, exitHarness},
-		"the correct system passes":  {correct(50, 50, 0), 0},
-		"one false alarm":            {correct(50, 49, 1), 1},
-		"one run, and not a pass":    {correct(1, 0, 0), 1},
-		"too few came to a pass":     {correct(50, 44, 0), 1},
-	} {
-		code := 0
-		var ex exitError
-		if errors.As(verdictOfMatrix(io.Discard, []*cell{c.cell}), &ex) {
-			code = ex.code
+// TestTheMatrixIsWhole: every claim of every defect is run, every shipped scenario is run on the correct system, and all of them name
+// what exists.
+func TestTheMatrixIsWhole(t *testing.T) {
+	m, err := matrix(proveFlags{runs: 3, seeds: 5})
+	require.NoError(t, err)
+	assert.False(t, m.Part)
+	assert.Equal(t, namesOf("guarantees"), m.Guarantees)
+	defects, correct := map[string]bool{}, map[string]bool{}
+	for _, c := range m.Cells {
+		assert.Contains(t, shippedNames(), c.Scenario)
+		if c.Defect == "" {
+			assert.False(t, correct[c.Scenario], "%s is run twice", c.Scenario)
+			correct[c.Scenario] = true
+			assert.Equal(t, 5, c.Runs)
+			continue
 		}
-		assert.Equal(t, c.want, code, name)
+		defects[c.Defect] = true
+		assert.Contains(t, m.Guarantees, c.Falls, c.Defect)
+		assert.Equal(t, 3, c.Runs)
 	}
+	assert.Len(t, correct, len(shippedNames()))
+	assert.Len(t, defects, len(defectNames()))
+}
+
+func TestAPartOfTheMatrix(t *testing.T) {
+	m, err := matrix(proveFlags{runs: 1, seeds: 1, defects: []string{"mark-before-publish"}, scenarios: []string{"broker-partition"}})
+	require.NoError(t, err)
+	assert.True(t, m.Part)
+	require.Len(t, m.Cells, 2)
+	assert.Equal(t, "mark-before-publish", m.Cells[0].Defect)
+	assert.Equal(t, proof.ByTime, m.Cells[0].Placed)
+	assert.Empty(t, m.Cells[1].Defect)
+	assert.Equal(t, "broker-partition", m.Cells[1].Scenario)
+
+	m, err = matrix(proveFlags{runs: 1, seeds: 1, scenarios: []string{"commit-ack-lost"}})
+	require.NoError(t, err)
+	for _, c := range m.Cells {
+		assert.Equal(t, "commit-ack-lost", c.Scenario)
+		assert.Equal(t, proof.AtPoints, c.Placed)
+	}
+}
+
+func TestTheDocumentationKnowsTheExitCodes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/running.md")
+	require.NoError(t, err)
+	for _, o := range proof.Outcomes {
+		assert.Contains(t, string(page), fmt.Sprintf("| %s | %d |", o.Means, o.Code))
+	}
+}
+
+// TestARunThatCannotBeMadeFindsNothing: a tool that calls a failed build a detection proves whatever it likes.
+func TestARunThatCannotBeMadeFindsNothing(t *testing.T) {
+	c := &proof.Cell{Defect: "mark-before-publish", Falls: "no-lost-work", Scenario: "broker-partition", Runs: 3}
+	m := &proof.Matrix{Cells: []*proof.Cell{c}}
+	dead := filepath.Join(t.TempDir(), "dead")
+	require.NoError(t, os.WriteFile(dead, []byte("#!/bin/sh\necho 'link failed: no-lost-work' >&2\nexit 1\n"), 0o755))
+	for _, self := range []string{dead, dead, filepath.Join(t.TempDir(), "nowhere")} {
+		r := proveOnce(context.Background(), self, proveFlags{out: t.TempDir()}, c, 1)
+		require.Error(t, r.Err)
+		assert.False(t, c.Count(r))
+	}
+	got, problems := m.Judge(false)
+	assert.Equal(t, proof.NotMade, got)
+	assert.Len(t, problems, 1)
 }

@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/environment": {"history"},
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
+	"internal/proof":        {"checkers"},
 	"internal/architecture": {},
 	"internal/servers":      {},
 	"cmd/wreckon":           {"..."},
