@@ -22,7 +22,7 @@ var DedupCheckThenAct = Defect{
 		"The gateway would have noticed, had the two calls had the same idempotency key; but the key holds the number of the attempt, because " +
 		"a retry is a new request, is it not.",
 	Reveals: []string{"zombie-worker", "zombie-payment", "late-reply-after-timeout", "duplicate-delivery",
-		"crash-between-effect-and-record", "quick"},
+		"crash-between-effect-and-record"},
 	Falls: "no-duplicate-effects",
 	Apply: func(p *parts.Parts) { p.Charge = func(t intent.Tools) intent.Performer { return checkThenAct{t} } },
 }
