@@ -155,7 +155,7 @@ func (p *process) rng(purpose string) *rand.Rand {
 }
 
 func (p *process) backoff(purpose string) *policy.Backoff {
-	return policy.NewBackoff(p.cfg.retryBase, p.cfg.retryCap, p.rng(purpose))
+	return p.cfg.parts.Backoff(p.cfg.retryBase, p.cfg.retryCap, p.rng(purpose))
 }
 
 func (p *process) file(name string) string { return filepath.Join(p.cfg.data, name) }

@@ -13,7 +13,10 @@
 // worker that was asleep from recording what another has recorded; the gateway is shown it, too, and refuses what comes late. Doing a
 // step and undoing it are under one lease, so that a late charge cannot land behind the refund.
 //
-// Cost: two transactions for one effect, and after a crash a wait until the dead worker's lease expires. Breaks: if the party outside
+// It is not asked for ever: each call is counted before it is made, and after MaxTries the command is set aside for a person. What became
+// of it is not known then, and is found out by trying again, under the old key.
+//
+// Cost: two transactions for one effect, one more for each call beyond the first, and after a crash a wait until the dead worker's lease expires. Breaks: if the party outside
 // forgets the key before we stop asking.
 //
 // It must never know what the effect is.
@@ -42,8 +45,16 @@ var Schema = store.Schema{Name: "intent", SQL: `
 		step     TEXT NOT NULL,
 		key      TEXT NOT NULL,
 		outcome  TEXT NOT NULL DEFAULT '',
+		message  TEXT NOT NULL DEFAULT '',
+		tries    INTEGER NOT NULL DEFAULT 0,
 		PRIMARY KEY (order_id, step)
 	) WITHOUT ROWID`}
+
+// MaxTries is how often the gateway is called for one message. With waits that grow to a second it lasts for half a minute.
+const MaxTries = 25
+
+// errExhausted says that the gateway was called often enough.
+var errExhausted = errors.New("the gateway gave no answer, however often it was called")
 
 // Effect is what is to be brought about.
 type Effect struct {
@@ -69,6 +80,7 @@ type Tools struct {
 	Lease   time.Duration // how long a worker may be silent before another takes over
 	Timeout time.Duration // of one call to the gateway
 	Backoff *policy.Backoff
+	Tries   int // how often one message may call the gateway; 0: MaxTries
 	Log     *slog.Logger
 }
 
@@ -76,14 +88,19 @@ type Tools struct {
 type New func(Tools) Performer
 
 // Leased is the Performer that keeps the promise.
-func Leased(t Tools) Performer { return leased{t} }
+func Leased(t Tools) Performer {
+	if t.Tries == 0 {
+		t.Tries = MaxTries
+	}
+	return leased{t}
+}
 
 type leased struct{ Tools }
 
 func (p leased) Perform(ctx context.Context, d message.Delivery, e Effect) error {
 	begun, err := p.begin(ctx, d, e)
 	if err != nil || begun.done {
-		return err
+		return p.Inbox.Failed(ctx, d, err)
 	}
 	answer, err := p.call(ctx, d, e, begun)
 	if err != nil {
@@ -123,7 +140,10 @@ func (p leased) begin(ctx context.Context, d message.Delivery, e Effect) (intent
 		if errors.As(err, &held) {
 			return nil // the delivery is counted all the same
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return p.count(tx, d, e)
 	})
 	if err == nil && held != nil {
 		return in, &broker.Later{After: time.Until(held.Until) + p.Backoff.Delay(1), Err: held}
@@ -146,6 +166,20 @@ func intend(tx *store.Tx, e Effect) (key, outcome string, err error) {
 	return key, outcome, nil
 }
 
+// count counts a call that is about to be made, so that a crash cannot make us forget it.
+func (p leased) count(tx *store.Tx, d message.Delivery, e Effect) error {
+	var tries int
+	err := tx.Row(`UPDATE intents SET tries = CASE message WHEN ?3 THEN tries + 1 ELSE 1 END, message = ?3
+		WHERE order_id = ?1 AND step = ?2 RETURNING tries`, []any{e.OrderID, e.Step, d.ID}, &tries)
+	if err != nil {
+		return fmt.Errorf("count call to %s %s: %w", e.Step, e.OrderID, err)
+	}
+	if tries > p.Tries {
+		return inbox.Permanent(errExhausted)
+	}
+	return nil
+}
+
 // call asks the gateway until it answers, but begins no call that could outlive the lease.
 func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in intention) (gateway.Answer, error) {
 	call := gateway.Call{OrderID: e.OrderID, Key: in.key, Token: in.lease.Token, Fenced: true, Trace: d.Trace}
@@ -165,6 +199,9 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in inten
 		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", n, "error", err)
 		d.Extend()
 		if err := p.Backoff.Wait(ctx, n); err != nil {
+			return gateway.Answer{}, errors.Join(err, failure)
+		}
+		if err := p.DB.Write(ctx, func(tx *store.Tx) error { return p.count(tx, d, e) }); err != nil {
 			return gateway.Answer{}, errors.Join(err, failure)
 		}
 	}

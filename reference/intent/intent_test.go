@@ -46,7 +46,7 @@ func open(t *testing.T, ttl time.Duration) *desk {
 // perform works on a delivery; ask is what the gateway does.
 func (d *desk) perform(ctx context.Context, id string, number int, ask func(context.Context) error) error {
 	return intent.Leased(d.Tools).Perform(ctx,
-		message.Delivery{Message: message.Message{ID: id}, Number: number, Extend: func() {}},
+		message.Delivery{Message: message.Message{ID: id, Data: []byte("{}")}, Number: number, Extend: func() {}},
 		intent.Effect{
 			OrderID: "o-1", Step: "charge", Of: "charge",
 			Call: func(ctx context.Context, call gateway.Call) (gateway.Answer, error) {
@@ -116,6 +116,27 @@ func TestTwoDeliveriesAtOnceAreWorkedOnOneAfterTheOther(t *testing.T) {
 	}))
 	assert.Len(t, d.keys, 1)
 	assert.Equal(t, 1, d.recorded)
+}
+
+func TestTheGatewayIsNotAskedForEver(t *testing.T) {
+	d := open(t, time.Hour)
+	d.Tools.Tries = 3
+	fail := func(context.Context) error { return errors.New("no answer") }
+	var err error
+	for n := 1; n <= inbox.MaxFailures+1; n++ {
+		err = d.perform(t.Context(), "m", n, fail)
+	}
+	require.NoError(t, err, "set aside")
+	assert.Len(t, d.keys, 3)
+	letters, err := inbox.Letters(t.Context(), d.DB)
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	assert.Contains(t, letters[0].Reason, "no answer")
+	held, err := lease.Held(t.Context(), d.DB)
+	require.NoError(t, err)
+	assert.Empty(t, held)
+	require.NoError(t, d.perform(t.Context(), "again", 1, answer), "a person has it tried again")
+	assert.Equal(t, []string{"o-1/charge/1", "o-1/charge/1", "o-1/charge/1", "o-1/charge/1"}, d.keys)
 }
 
 // A worker that was asleep longer than its lease has its answer, but another has recorded the same answer since.

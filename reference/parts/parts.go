@@ -8,6 +8,7 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
 )
 
@@ -19,6 +20,7 @@ type Parts struct {
 	Trail    audit.Open      // when an audit entry is written
 	Charge   intent.New      // how payments brings about an effect at the gateway
 	Receive  broker.Receive  // when payments acknowledges a command
+	Backoff  policy.New      // how long is waited before something is tried again
 	Release  quarantine.Rule // who may decide what becomes of a dead letter
 }
 
@@ -31,6 +33,7 @@ func Right() *Parts {
 		Trail:    audit.Transactional,
 		Charge:   intent.Leased,
 		Receive:  broker.AfterWork,
+		Backoff:  policy.NewBackoff,
 		Release:  quarantine.FourEyes,
 	}
 }

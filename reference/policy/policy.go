@@ -22,6 +22,9 @@ type Backoff struct {
 	rng *rand.Rand
 }
 
+// New makes a Backoff; see NewBackoff.
+type New func(base, limit time.Duration, rng *rand.Rand) *Backoff
+
 // NewBackoff waits about base the first time and never longer than limit. rng becomes its own; nobody else may draw from it.
 func NewBackoff(base, limit time.Duration, rng *rand.Rand) *Backoff {
 	return &Backoff{base: max(base, time.Millisecond), max: max(limit, base, time.Millisecond), rng: rng}
