@@ -70,8 +70,11 @@ func buildAPI(ctx context.Context, p *process) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
-	service := &api.Service{DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn)}
-	p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, (&api.Closer{Service: service, Inbox: p.inbox}).Handle)
+	service := &api.Service{
+		DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
+		Read: p.cfg.parts.Read, Unsure: p.cfg.parts.Unsure,
+	}
+	p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, p.cfg.parts.Close(service, p.inbox))
 	p.public = p.metered(api.Handler(service, p.log))
 	// Without a broker it accepts orders all the same, so it is ready without one.
 	p.ready = []func(context.Context) error{p.reads}
@@ -99,7 +102,7 @@ func buildSaga(ctx context.Context, p *process) error {
 	if err := p.service(ctx, saga.Schema); err != nil {
 		return err
 	}
-	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Log: p.log}
+	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Moves: p.cfg.parts.Moves, Log: p.log}
 	p.consume("ORDERS", "saga-orders", orders.SubjectCreated, broker.AfterWork, o.Created)
 	p.consume("REPLIES", "saga-replies", "replies.>", broker.AfterWork, o.Replied)
 	p.counts(o.Open)
@@ -112,7 +115,7 @@ func buildInventory(ctx context.Context, p *process) error {
 		return err
 	}
 	p.quarantine(inventory.Name)
-	w := &inventory.Warehouse{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail}
+	w := &inventory.Warehouse{DB: p.db, Shift: p.cfg.parts.Shift(p.db), Inbox: p.inbox, Box: p.box, Trail: p.trail}
 	p.consume("COMMANDS", "inventory", "commands.inventory.>", broker.AfterWork, w.Handle)
 	p.observe = append(p.observe, w.Observe)
 	return nil
@@ -191,7 +194,7 @@ func (p *process) open(ctx context.Context, file string, schemas ...store.Schema
 		return err
 	}
 	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
-	p.inbox = &inbox.Inbox{DB: p.db}
+	p.inbox = &inbox.Inbox{DB: p.db, Failures: p.cfg.parts.Failures}
 	p.box = outbox.NewBox(p.cfg.component)
 	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, p.box)
 	p.ready = append(p.ready, p.reads)
@@ -236,7 +239,7 @@ func (p *process) sends(sender string, added <-chan struct{}, poll time.Duration
 
 // quarantine has what cannot be worked on set aside, and lets people look after it.
 func (p *process) quarantine(service string) {
-	p.inbox.Dead = quarantine.Answer(service, p.box, p.trail)
+	p.inbox.Dead = p.cfg.parts.SetAside(service, p.box, p.trail)
 	desk := quarantine.Desk{Service: service, DB: p.db, Box: p.box, Trail: p.trail, Rule: p.cfg.parts.Release}
 	p.desk = quarantine.Handler(desk, p.cfg.operators)
 }
@@ -251,6 +254,7 @@ func (p *process) tools() intent.Tools {
 	return intent.Tools{
 		DB: p.db, Inbox: p.inbox,
 		Owner: fmt.Sprintf("%s-%d-%d", p.cfg.component, os.Getpid(), time.Now().UnixNano()),
-		Lease: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Backoff: p.backoff("gateway"), Log: p.log,
+		Lease: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Backoff: p.backoff("gateway"), Tries: p.cfg.parts.Tries,
+		Log: p.log,
 	}
 }

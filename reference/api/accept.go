@@ -87,6 +87,21 @@ type Service struct {
 	Trail    audit.Trail
 	Enter    Enter
 	Announce Announce
+	Read     Read
+	Unsure   int // status of an answer that says that nobody knows: 503, or clients take it for something else
+}
+
+// Read reads an order; see FromTable.
+type Read func(ctx context.Context, db *store.DB, id string) (Status, error)
+
+// FromTable reads an order where it is written.
+func FromTable(ctx context.Context, db *store.DB, id string) (Status, error) {
+	st := Status{OrderID: id}
+	err := db.Row(ctx, `SELECT state, version, note FROM orders WHERE order_id = ?`, []any{id}, &st.State, &st.Version, &st.Note)
+	if err != nil {
+		return Status{}, unknown(err)
+	}
+	return st, nil
 }
 
 // What a client did wrong, so that nothing happened.
@@ -148,16 +163,6 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 		return nil, fmt.Errorf("accept order: %w", err)
 	}
 	return answer, nil
-}
-
-// Status reads an order.
-func (s *Service) Status(ctx context.Context, id string) (Status, error) {
-	st := Status{OrderID: id}
-	err := s.DB.Row(ctx, `SELECT state, version, note FROM orders WHERE order_id = ?`, []any{id}, &st.State, &st.Version, &st.Note)
-	if err != nil {
-		return Status{}, unknown(err)
-	}
-	return st, nil
 }
 
 // Amend changes the note of an order if its version is still the one given. If it is not, changed is false, and the status is how the

@@ -38,7 +38,8 @@ func open(t *testing.T) shop {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("api")
-	service := &api.Service{DB: db, Trail: audit.Transactional("api", db, box), Enter: api.ByKey, Announce: api.ThroughOutbox(box, nil)}
+	service := &api.Service{DB: db, Trail: audit.Transactional("api", db, box), Enter: api.ByKey, Announce: api.ThroughOutbox(box, nil),
+		Read: api.FromTable, Unsure: http.StatusServiceUnavailable}
 	return shop{t, db, service, api.Handler(service, slog.New(slog.DiscardHandler))}
 }
 
@@ -62,8 +63,8 @@ func (s shop) close(id, msg, state string) error {
 	m, err := orders.Closed{OrderID: id, State: state}.Message("")
 	require.NoError(s, err)
 	m.ID = msg
-	c := api.Closer{Service: s.service, Inbox: &inbox.Inbox{DB: s.db}}
-	return c.Handle(s.Context(), message.Delivery{Message: m, Number: 1})
+	handle := api.CloseOnce(s.service, &inbox.Inbox{DB: s.db})
+	return handle(s.Context(), message.Delivery{Message: m, Number: 1})
 }
 
 const good = `{"order_id":"o-1","customer":"c","sku":"s","quantity":1,"amount":100,"card":"x","address":"a"}`

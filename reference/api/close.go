@@ -5,30 +5,30 @@ import (
 	"fmt"
 
 	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/store"
 )
 
-// Closer moves orders to the state in which the saga ended them.
-type Closer struct {
-	Service *Service
-	Inbox   *inbox.Inbox
+// NewCloser makes the handler of orders.closed events, which moves orders to the state in which the saga ended them; see CloseOnce.
+type NewCloser func(s *Service, in *inbox.Inbox) broker.Handler
+
+// CloseOnce takes each event once, and lets no order leave its end.
+func CloseOnce(s *Service, in *inbox.Inbox) broker.Handler {
+	return func(ctx context.Context, d message.Delivery) error {
+		return in.Once(ctx, d, func(tx *store.Tx) error {
+			closed, err := orders.Decode[orders.Closed](d.Message)
+			if err != nil {
+				return err
+			}
+			return s.close(tx, d, closed)
+		})
+	}
 }
 
-// Handle takes one orders.closed event.
-func (c *Closer) Handle(ctx context.Context, d message.Delivery) error {
-	return c.Inbox.Once(ctx, d, func(tx *store.Tx) error {
-		closed, err := orders.Decode[orders.Closed](d.Message)
-		if err != nil {
-			return err
-		}
-		return c.close(tx, d, closed)
-	})
-}
-
-func (c *Closer) close(tx *store.Tx, d message.Delivery, closed orders.Closed) error {
+func (s *Service) close(tx *store.Tx, d message.Delivery, closed orders.Closed) error {
 	var state string
 	if err := tx.Row(`SELECT state FROM orders WHERE order_id = ?`, []any{closed.OrderID}, &state); err != nil {
 		// The event that began all this was committed with the order: if there is none, no waiting will bring it.
@@ -41,7 +41,7 @@ func (c *Closer) close(tx *store.Tx, d message.Delivery, closed orders.Closed) e
 	if err != nil {
 		return fmt.Errorf("close order: %w", err)
 	}
-	return c.Service.Trail.Append(tx, audit.Entry{
+	return s.Trail.Append(tx, audit.Entry{
 		OrderID: closed.OrderID, Transition: closed.State, Attempt: d.Number, Detail: closed.Detail, Trace: d.Trace,
 	})
 }

@@ -65,7 +65,7 @@ func (h handler) submit(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handler) read(w http.ResponseWriter, r *http.Request) {
-	st, err := h.service.Status(r.Context(), r.PathValue("id"))
+	st, err := h.service.Read(r.Context(), h.service.DB, r.PathValue("id"))
 	switch {
 	case err == nil:
 		h.status(w, http.StatusOK, st)
@@ -113,7 +113,7 @@ func (h handler) amend(w http.ResponseWriter, r *http.Request) {
 // unsure answers where it is not known whether anything happened.
 func (h handler) unsure(w http.ResponseWriter, r *http.Request, err error) {
 	h.log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	refuse(w, http.StatusServiceUnavailable, "try again with the same key")
+	refuse(w, h.service.Unsure, "try again with the same key")
 }
 
 func (h handler) status(w http.ResponseWriter, code int, st Status) {

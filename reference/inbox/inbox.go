@@ -14,6 +14,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ var Schema = store.Schema{Name: "inbox", SQL: `
 
 // Inbox is a consumer's record in its own database.
 type Inbox struct {
-	DB *store.DB
+	DB       *store.DB
+	Failures int // how often a message may fail for good; 0: MaxFailures
 	// Dead does, in the transaction that sets a letter aside, what the rest of the system must hear about it; it may give the
 	// letter its OrderID. nil: nothing.
 	Dead func(tx *store.Tx, letter *Letter) error
@@ -128,7 +130,7 @@ func (in *Inbox) Failed(ctx context.Context, d message.Delivery, failure error) 
 		if _, err := tx.Exec(`UPDATE inbox SET failures = failures + 1 WHERE id = ?`, d.ID); err != nil {
 			return fmt.Errorf("count failure of %s: %w", d.ID, err)
 		}
-		if seen.Failures+1 < MaxFailures {
+		if seen.Failures+1 < cmp.Or(in.Failures, MaxFailures) {
 			return nil
 		}
 		failure = nil

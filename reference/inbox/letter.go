@@ -35,7 +35,7 @@ func (in *Inbox) bury(tx *store.Tx, d message.Delivery, reason string, attempts 
 	}
 	_, err := tx.Exec(`INSERT INTO dead_letters (id, order_id, subject, trace, payload, reason, attempts, first_at, dead_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.ID, letter.OrderID, d.Subject, d.Trace, d.Data, reason, attempts, first, letter.Dead.UnixMilli())
+		d.ID, letter.OrderID, letter.Subject, letter.Trace, letter.Data, letter.Reason, letter.Attempts, first, letter.Dead.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("set %s aside: %w", d.ID, err)
 	}

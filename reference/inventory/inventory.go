@@ -46,9 +46,27 @@ var Schema = store.Schema{Name: "stock", SQL: `
 // delivered is how much of a product there is when it is first asked for.
 const delivered = 1_000_000_000
 
+// Shift moves quantity of a product from the shelf to the reserved pile as part of tx, or back if it is negative.
+type Shift func(tx *store.Tx, sku string, quantity int) error
+
+// NewShift makes the Shift of a warehouse; see InPlace.
+type NewShift func(db *store.DB) Shift
+
+// InPlace counts in the transaction that makes or gives back the reservation.
+func InPlace(*store.DB) Shift {
+	return func(tx *store.Tx, sku string, quantity int) error {
+		_, err := tx.Exec(`UPDATE stock SET on_hand = on_hand - ?1, reserved = reserved + ?1 WHERE sku = ?2`, quantity, sku)
+		if err != nil {
+			return fmt.Errorf("move stock: %w", err)
+		}
+		return nil
+	}
+}
+
 // Warehouse does inventory commands.
 type Warehouse struct {
 	DB    *store.DB
+	Shift Shift
 	Inbox *inbox.Inbox
 	Box   *outbox.Box
 	Trail audit.Trail
@@ -83,7 +101,7 @@ func (w *Warehouse) reserve(tx *store.Tx, d message.Delivery, o orders.Order) er
 	if onHand < o.Quantity {
 		return w.tell(tx, d, o, orders.Reserve, orders.OutOfStock)
 	}
-	if err := shift(tx, o.SKU, o.Quantity); err != nil {
+	if err := w.Shift(tx, o.SKU, o.Quantity); err != nil {
 		return err
 	}
 	_, err = tx.Exec(`INSERT INTO reservations (order_id, sku, quantity, in_force) VALUES (?, ?, ?, 1)`, o.OrderID, o.SKU, o.Quantity)
@@ -98,7 +116,7 @@ func (w *Warehouse) release(tx *store.Tx, d message.Delivery, o orders.Order) er
 	if err != nil || !inForce {
 		return err
 	}
-	if err := shift(tx, o.SKU, -o.Quantity); err != nil {
+	if err := w.Shift(tx, o.SKU, -o.Quantity); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`UPDATE reservations SET in_force = 0 WHERE order_id = ?`, o.OrderID); err != nil {
@@ -131,15 +149,6 @@ func stock(tx *store.Tx, sku string) (onHand int, err error) {
 		return 0, inbox.Permanent(fmt.Errorf("read stock: record of %q is damaged: %d on hand", sku, onHand))
 	}
 	return onHand, nil
-}
-
-// shift moves quantity from the shelf to the reserved pile, or back if it is negative.
-func shift(tx *store.Tx, sku string, quantity int) error {
-	_, err := tx.Exec(`UPDATE stock SET on_hand = on_hand - ?1, reserved = reserved + ?1 WHERE sku = ?2`, quantity, sku)
-	if err != nil {
-		return fmt.Errorf("move stock: %w", err)
-	}
-	return nil
 }
 
 func (w *Warehouse) tell(tx *store.Tx, d message.Delivery, o orders.Order, step, outcome string) error {

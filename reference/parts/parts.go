@@ -3,25 +3,38 @@
 package parts
 
 import (
+	"net/http"
+
 	"github.com/wreckon/wreckon/reference/api"
 	"github.com/wreckon/wreckon/reference/audit"
 	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/intent"
+	"github.com/wreckon/wreckon/reference/inventory"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
+	"github.com/wreckon/wreckon/reference/saga"
 )
 
 // Parts are the strategies a component is built from.
 type Parts struct {
-	Enter    api.Enter       // how the api knows a request that comes again
-	Announce api.NewAnnounce // how the api makes the rest of the system hear of an order
-	Forward  outbox.Forward  // in what order a relay publishes and marks
-	Trail    audit.Open      // when an audit entry is written
-	Charge   intent.New      // how payments brings about an effect at the gateway
-	Receive  broker.Receive  // when payments acknowledges a command
-	Backoff  policy.New      // how long is waited before something is tried again
-	Release  quarantine.Rule // who may decide what becomes of a dead letter
+	Enter    api.Enter           // how the api knows a request that comes again
+	Announce api.NewAnnounce     // how the api makes the rest of the system hear of an order
+	Forward  outbox.Forward      // in what order a relay publishes and marks
+	Trail    audit.Open          // when an audit entry is written
+	Charge   intent.New          // how payments brings about an effect at the gateway
+	Receive  broker.Receive      // when payments acknowledges a command
+	Backoff  policy.New          // how long is waited before something is tried again
+	Release  quarantine.Rule     // who may decide what becomes of a dead letter
+	Read     api.Read            // where the api reads an order
+	Unsure   int                 // status with which the api says that nobody knows
+	Close    api.NewCloser       // how the api takes the end of an order
+	Moves    saga.Moves          // what follows what
+	Shift    inventory.NewShift  // when the stock is counted
+	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
+	Failures int                 // how often a message may fail for good
+	Tries    int                 // how often one message may call the gateway
 }
 
 // Right returns the strategies that keep the promises.
@@ -35,5 +48,13 @@ func Right() *Parts {
 		Receive:  broker.AfterWork,
 		Backoff:  policy.NewBackoff,
 		Release:  quarantine.FourEyes,
+		Read:     api.FromTable,
+		Unsure:   http.StatusServiceUnavailable,
+		Close:    api.CloseOnce,
+		Moves:    saga.Forward,
+		Shift:    inventory.InPlace,
+		SetAside: quarantine.Answer,
+		Failures: inbox.MaxFailures,
+		Tries:    intent.MaxTries,
 	}
 }

@@ -21,6 +21,9 @@ import (
 	"github.com/wreckon/wreckon/reference/store"
 )
 
+// SetAside makes what a service's inbox does with a dead letter; see Answer.
+type SetAside func(service string, box *outbox.Box, trail audit.Trail) func(tx *store.Tx, letter *inbox.Letter) error
+
 // Answer is what a service's inbox does with a dead letter. A letter in which not even the order can be read is only kept.
 func Answer(service string, box *outbox.Box, trail audit.Trail) func(tx *store.Tx, letter *inbox.Letter) error {
 	return func(tx *store.Tx, letter *inbox.Letter) error {

@@ -60,11 +60,14 @@ const (
 	Releasing = "releasing"
 )
 
-// move is what a reply means: the state it leads to, and the step to ask for next; none if the saga has ended.
-type move struct{ state, ask string }
+// Move is what a reply means: the state it leads to, and the step to ask for next; none if the saga has ended.
+type Move struct{ State, Ask string }
 
-// moves is the whole life of an order.
-var moves = map[string]map[string]move{
+// Moves says what each reply means in each state.
+type Moves map[string]map[string]Move
+
+// Forward is the whole life of an order: forward as long as it goes, and back in reverse order.
+var Forward = Moves{
 	Reserving: {
 		orders.Reserved:   {Charging, orders.Charge},
 		orders.OutOfStock: {orders.Compensated, ""},
@@ -90,18 +93,18 @@ var asking = map[string]string{
 var ErrEarly = errors.New("the order is not set aside yet")
 
 // next finds the move for a reply. A command that could not be worked on ends the saga wherever it is, until a person decides.
-func next(state string, r orders.Reply) (m move, ok bool, err error) {
+func (moves Moves) next(state string, r orders.Reply) (m Move, ok bool, err error) {
 	_, open := moves[state]
 	decided := r.Outcome == orders.Retry || r.Outcome == orders.GiveUp
 	switch {
 	case open && r.Outcome == orders.SetAside:
-		return move{orders.Quarantined, ""}, true, nil
+		return Move{orders.Quarantined, ""}, true, nil
 	case decided && state == asking[r.Step]:
 		return m, false, ErrEarly
 	case state == orders.Quarantined && r.Outcome == orders.Retry:
-		return move{asking[r.Step], r.Step}, true, nil
+		return Move{asking[r.Step], r.Step}, true, nil
 	case state == orders.Quarantined && r.Outcome == orders.GiveUp:
-		return move{orders.Compensated, ""}, true, nil
+		return Move{orders.Compensated, ""}, true, nil
 	}
 	m, ok = moves[state][r.Outcome]
 	return m, ok, nil
@@ -113,6 +116,7 @@ type Orchestrator struct {
 	Inbox *inbox.Inbox
 	Box   *outbox.Box
 	Trail audit.Trail
+	Moves Moves // see Forward
 	Log   *slog.Logger
 }
 
@@ -162,7 +166,7 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		s.attempt = d.Number
-		m, ok, err := next(s.state, reply)
+		m, ok, err := o.Moves.next(s.state, reply)
 		if err != nil {
 			return err
 		}
@@ -191,23 +195,23 @@ func load(tx *store.Tx, id string) (saga, error) {
 	return s, nil
 }
 
-func (o *Orchestrator) move(tx *store.Tx, s saga, m move, reply orders.Reply) error {
-	ended := m.ask == ""
-	if _, err := tx.Exec(`UPDATE sagas SET state = ?, ended = ? WHERE order_id = ?`, m.state, ended, s.order.OrderID); err != nil {
+func (o *Orchestrator) move(tx *store.Tx, s saga, m Move, reply orders.Reply) error {
+	ended := m.Ask == ""
+	if _, err := tx.Exec(`UPDATE sagas SET state = ?, ended = ? WHERE order_id = ?`, m.State, ended, s.order.OrderID); err != nil {
 		return fmt.Errorf("move saga: %w", err)
 	}
-	if err := o.log(tx, s, reply.Outcome, m.state); err != nil {
+	if err := o.log(tx, s, reply.Outcome, m.State); err != nil {
 		return err
 	}
 	if ended {
-		return o.end(tx, s, m.state, reply)
+		return o.end(tx, s, m.State, reply)
 	}
-	if forward(s.state) && !forward(m.state) {
+	if forward(s.state) && !forward(m.State) {
 		if err := o.audit(tx, s, "compensating", reply.Outcome); err != nil {
 			return err
 		}
 	}
-	return o.ask(tx, s, m.ask)
+	return o.ask(tx, s, m.Ask)
 }
 
 func forward(state string) bool { return state == Reserving || state == Charging || state == Shipping }
