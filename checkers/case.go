@@ -45,6 +45,7 @@ type Case struct {
 	audits        int // delivered, repeats not counted
 	applied       int
 	deduplicated  int
+	tokens        int // effects and executions that carry one
 	exchanges     int
 	redeliveries  uint64
 	redelivered   bool // somebody said how many there were

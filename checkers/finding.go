@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/wreckon/wreckon/history"
@@ -111,4 +112,9 @@ func (j Judgement) unknown(reason string) Judgement {
 		j.Reason = reason
 	}
 	return j
+}
+
+// unclaimed is the judgement of a guarantee for which the target makes no claim.
+func unclaimed(name, claim, says string) Judgement {
+	return Judgement{Guarantee: name, Status: NotTested, Reason: fmt.Sprintf("the target does not claim it: claims.%s says %s", claim, says)}
 }

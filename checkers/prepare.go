@@ -85,6 +85,7 @@ func (c *Case) inferFeeds() map[string]bool {
 	feeds[history.FeedAudit] = len(c.chains) > 0
 	feeds[history.FeedStates] = c.states > 0
 	feeds[history.FeedSteps] = c.stepsSeen > 0
+	feeds[history.FeedTokens] = c.tokens > 0
 	for _, o := range c.ops {
 		if op := c.H.Op[o.call]; op == c.read || op == c.amend {
 			feeds[history.FeedReads] = true
@@ -117,6 +118,8 @@ func (p *pass) event(i uint32) {
 		p.end(i)
 	case history.KindEffect:
 		p.landed(i)
+	case history.KindStart:
+		p.countToken(i)
 	case history.KindAudit:
 		p.audit(i)
 	case history.KindObserve:
@@ -217,6 +220,7 @@ func (u *unit) finish(t time.Duration) {
 }
 
 func (p *pass) landed(i uint32) {
+	p.countToken(i)
 	switch p.H.Outcome[i] {
 	case history.OutcomeDeduplicated:
 		p.deduplicated++
@@ -255,6 +259,12 @@ func (p *pass) landed(i uint32) {
 	add(&x.do)
 	if x.net() > 1 {
 		u.flags |= twiceInForce
+	}
+}
+
+func (p *pass) countToken(i uint32) {
+	if p.H.Token[i] > 0 {
+		p.tokens++
 	}
 }
 

@@ -146,6 +146,8 @@ func (c *Case) line(i uint32) (line, bool) {
 		l.Who, l.Text, l.rank = client(e.Actor), answered(e), operationRank(e.Op)
 	case history.KindEffect:
 		l.Who, l.Text, l.Note, l.rank = c.actorOf(e), c.lands(e), effectNote(e.Outcome), effectLine
+	case history.KindStart, history.KindFinish:
+		l.Who, l.Text, l.rank = c.actorOf(e), executes(e), effectLine
 	case history.KindAudit:
 		if e.At > 0 && e.At < e.T { // the trail is read late; a story is told in the order in which things happened
 			l.T = e.At
@@ -250,7 +252,31 @@ func (c *Case) lands(e history.Event) string {
 	if e.Key != "" {
 		text += ", key " + clip(e.Key, 80)
 	}
-	return text
+	return text + bearing(e)
+}
+
+// executes says that an execution begins or ends.
+func executes(e history.Event) string {
+	verb := "begins"
+	switch {
+	case e.Kind == history.KindFinish && e.Op != "":
+		verb = clip(e.Op, 40)
+	case e.Kind == history.KindFinish:
+		verb = "ends"
+	}
+	text := strings.TrimSpace(clip(e.Step, 60) + " " + verb)
+	if e.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", e.Attempt)
+	}
+	return text + bearing(e)
+}
+
+// bearing names the token of an event that has one.
+func bearing(e history.Event) string {
+	if e.Token == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", token %d", e.Token)
 }
 
 func effectNote(o history.Outcome) string {

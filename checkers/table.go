@@ -14,6 +14,7 @@ var Guarantees = []Guarantee{
 	atomicOutcome,
 	completeAudit,
 	noStuckWork,
+	fencing,
 	linearizableState,
 }
 

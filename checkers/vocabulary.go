@@ -146,8 +146,8 @@ func (v *vocabulary) transition(f finder, name string) int {
 	return len(v.transitionName) - 1
 }
 
-// addSteps takes the claimed steps, and those that effects and observations name beyond them: these promise exactly-once, and
-// nothing requires them.
+// addSteps takes the claimed steps, and those that effects, executions and observations name beyond them: these promise exactly-once,
+// and nothing requires them.
 func (v *vocabulary) addSteps(h *history.History, f finder) {
 	for _, s := range v.claims.Steps {
 		if len(v.steps) < maxSteps {
@@ -155,8 +155,9 @@ func (v *vocabulary) addSteps(h *history.History, f finder) {
 		}
 	}
 	for i, r := range h.Step {
-		effect, observed := h.Kind[i] == history.KindEffect, h.Kind[i] == history.KindObserve && r != 0
-		if (effect || observed) && v.step(r) < 0 && len(v.steps) < maxSteps {
+		kind := h.Kind[i]
+		names := kind == history.KindEffect || r != 0 && (kind == history.KindObserve || kind == history.KindStart)
+		if names && v.step(r) < 0 && len(v.steps) < maxSteps {
 			v.steps, v.stepRefs = append(v.steps, history.Step{Name: h.Strings[r]}), append(v.stepRefs, r)
 		}
 	}

@@ -130,3 +130,43 @@ func (c *Case) stateOf(u int) string {
 	}
 	return "absent"
 }
+
+// took says that an effect or an execution took place: "order o-1 was charged 49.90 at 2.104s".
+func (c *Case) took(i uint32) string {
+	if c.H.Kind[i] == history.KindStart {
+		return fmt.Sprintf("%s began %s at %s", c.holder(i), c.whose(i), when(c.at(i)))
+	}
+	if c.col[i] == history.NoUnit {
+		return fmt.Sprintf("%s landed at %s", c.whose(i), when(c.at(i)))
+	}
+	return c.happened(int(c.col[i]), []uint32{i})
+}
+
+// whose says what an event of a step is about: "the charge of order o-1".
+func (c *Case) whose(i uint32) string {
+	text := "the " + stepName(history.Step{Name: c.str(c.H.Step[i])})
+	if u := c.col[i]; u != history.NoUnit {
+		text += " of " + c.name(int(u))
+	}
+	return text
+}
+
+// holder says who did it: "payments-2".
+func (c *Case) holder(i uint32) string {
+	name := clip(c.str(c.H.Comp[i]), 60)
+	if name == "" {
+		name = "a worker"
+	}
+	if actor := c.H.Actor[i]; actor > 0 {
+		name += fmt.Sprintf(" %d", actor)
+	}
+	return name
+}
+
+// unitOf is the unit of an event as suspects have it; -1 where it has none.
+func (c *Case) unitOf(i uint32) int {
+	if u := c.col[i]; u != history.NoUnit {
+		return int(u)
+	}
+	return -1
+}
