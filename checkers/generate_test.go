@@ -26,7 +26,8 @@ func (d seededDice) below(n int) int { return d.IntN(n) }
 type world struct {
 	*script
 	dice
-	lanes [][]func() // each runs in order; among each other they are mixed
+	lanes  [][]func() // each runs in order; among each other they are mixed
+	posted uint64     // number of the last notification
 }
 
 // item is one order as the system itself has it.
@@ -36,15 +37,17 @@ type item struct {
 	state   string // "" before it is created
 	version uint64
 	note    string
+	leases  map[string]uint64 // the newest token of each step
 }
 
 func generate(d dice, units int) *script {
 	w := &world{script: newScript(), dice: d}
+	w.claimTokens()
 	for _, name := range []string{"api", "inventory", "payments", "shipping"} {
 		w.source(name) // each names its last number, also where that is none
 	}
 	for u := range units {
-		w.order(&item{w: w, u: history.Unit(u)})
+		w.order(&item{w: w, u: history.Unit(u), leases: map[string]uint64{}})
 	}
 	for f := range d.below(3) {
 		w.fault(fmt.Sprintf("f%d", f+1))
@@ -117,12 +120,11 @@ const (
 
 func (w *world) submits(o *item, class int) (steps []func()) {
 	actor := int(o.u)*2 + 1
-	id := history.UnitID("o-", o.u)
 	attempt := uint32(0)
 	try := func(answer func()) {
 		attempt++
 		n := attempt
-		steps = append(steps, func() { w.invoke(actor, "submit", o.u, id, n) }, answer)
+		steps = append(steps, w.asking(o, actor, n), answer)
 	}
 	info := func() { w.answer(actor, history.KindInfo, "timeout", 0) }
 	switch class {
@@ -141,31 +143,28 @@ func (w *world) submits(o *item, class int) (steps []func()) {
 	lost := w.below(4) == 0 // the order is created, and its client not told
 	attempt++
 	n := attempt
-	steps = append(steps, func() { w.invoke(actor, "submit", o.u, id, n) }, func() {
+	steps = append(steps, w.asking(o, actor, n), func() {
 		o.state, o.version = "pending", 1
 		w.audit("api", "accepted", o.u, "")
 	})
-	if !lost {
-		return append(steps, func() { w.answer(actor, history.KindOK, "pending", 1) })
+	stored := func() { w.answer(actor, history.KindOK, "pending", 1) }
+	if lost {
+		steps = append(steps, info)
+	} else {
+		steps = append(steps, stored)
 	}
-	steps = append(steps, info)
-	if w.below(3) > 0 {
-		try(func() { w.answer(actor, history.KindOK, "pending", 1) }) // the stored answer
+	for w.below(3) == 0 { // its client asks again
+		try(stored)
 	}
 	return steps
 }
 
 // process is what the system does with an order.
 func (w *world) process(o *item, class int) (steps []func()) {
-	id := history.UnitID("o-", o.u)
 	do := func(f func()) { steps = append(steps, f) }
 	audit := func(source, transition, step string) { do(func() { w.audit(source, transition, o.u, step) }) }
 	effect := func(step, op string, outcome history.Outcome) {
-		key := id + "/" + step + "/" + op
-		do(func() { w.effect(step, op, o.u, "4990", key, outcome) })
-		for outcome == history.OutcomeApplied && w.below(4) == 0 {
-			do(func() { w.effect(step, op, o.u, "4990", key, history.OutcomeDeduplicated) })
-		}
+		steps = append(steps, w.performs(o, step, op, outcome)...)
 	}
 	end := func(state, reserved string) {
 		do(func() {

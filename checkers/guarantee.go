@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"strings"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -13,6 +14,14 @@ type Guarantee struct {
 	Finds   string   // what a violation looks like, in a few sentences
 	Needs   []string // history.Feed constants; without them it is not tested
 	Check   func(*Case) Judgement
+}
+
+// Wants says what a guarantee needs, as a person reads it.
+func (g Guarantee) Wants() string {
+	if len(g.Needs) == 0 {
+		return "nothing but what clients ask and are answered"
+	}
+	return strings.Join(g.Needs, ", ")
 }
 
 // Spec says what to judge and against what. Its zero value judges every guarantee the history can carry.

@@ -179,6 +179,68 @@ var mutations = []mutation{
 		s.events[q].Value = "deadline"
 		return true
 	}},
+	{"let in a worker that comes late", "fencing", func(s *script, d dice) bool {
+		k, ok := pick(s, d, func(e history.Event) bool {
+			return e.Kind == history.KindEffect && e.Outcome == history.OutcomeRefused && slices.ContainsFunc(s.events, func(x history.Event) bool {
+				return x.Kind == history.KindEffect && x.Unit == e.Unit && x.Step == e.Step && x.Token > e.Token && x.T < e.T
+			})
+		})
+		if ok {
+			s.events[k].Outcome = history.OutcomeApplied
+		}
+		return ok
+	}},
+	{"give two workers the same token", "fencing", func(s *script, d dice) bool {
+		k, ok := pick(s, d, func(e history.Event) bool {
+			return e.Kind == history.KindStart && e.Token > 1 && slices.ContainsFunc(s.events, func(x history.Event) bool {
+				return x.Kind == history.KindFinish && x.Unit == e.Unit && x.Step == e.Step && x.Token == e.Token-1 && x.T > e.T
+			})
+		})
+		if ok {
+			s.events[k].Token--
+		}
+		return ok
+	}},
+	{"answer a repeated submit with how it is now", "idempotent-answers", func(s *script, d dice) bool {
+		k, ok := repeatedOK(s, d)
+		if ok {
+			s.events[k].Value = "completed"
+		}
+		return ok
+	}},
+	{"accept another payload under a key", "idempotent-answers", func(s *script, d dice) bool {
+		k, ok := repeatedOK(s, d)
+		for i := k; ok && i >= 0; i-- {
+			if e := &s.events[i]; e.Kind == history.KindInvoke && e.Actor == s.events[k].Actor {
+				e.Value = "another order"
+				return true
+			}
+		}
+		return false
+	}},
+	{"deliver two messages in the wrong order", "ordered-delivery", func(s *script, d dice) bool {
+		last := lastPosted(s)
+		if last < 2 {
+			return false
+		}
+		a := uint64(1 + d.below(int(last)-1))
+		b := a + 1 + uint64(d.below(int(last-a)))
+		for k := range s.events {
+			if e := &s.events[k]; posted(func(n uint64) bool { return n == a || n == b })(*e) {
+				e.Token = a + b - e.Token
+			}
+		}
+		return true
+	}},
+	{"lose a message", "ordered-delivery", func(s *script, d dice) bool {
+		last := lastPosted(s)
+		if last < 3 {
+			return false
+		}
+		lost := uint64(2 + d.below(int(last)-2))
+		s.events = slices.DeleteFunc(s.events, posted(func(n uint64) bool { return n == lost }))
+		return true
+	}},
 	{"read what was before the end, after it", "linearizable-state", func(s *script, d dice) bool {
 		k, ok := pick(s, d, func(e history.Event) bool {
 			return e.Kind == history.KindOK && e.Op == "read" && (e.Value[:4] == "comp")
@@ -204,6 +266,41 @@ var mutations = []mutation{
 		}
 		return ok
 	}},
+}
+
+// repeatedOK finds the second ok of a submit.
+func repeatedOK(s *script, d dice) (int, bool) {
+	seen := map[history.Unit]bool{}
+	var again []int
+	for k, e := range s.events {
+		if e.Kind == history.KindOK && e.Op == "submit" {
+			if seen[e.Unit] {
+				again = append(again, k)
+			}
+			seen[e.Unit] = true
+		}
+	}
+	if len(again) == 0 {
+		return 0, false
+	}
+	return again[d.below(len(again))], true
+}
+
+// posted tells of arrivals of numbered notifications.
+func posted(number func(uint64) bool) func(history.Event) bool {
+	return func(e history.Event) bool {
+		return e.Kind == history.KindEffect && e.Step == "notify" && number(e.Token)
+	}
+}
+
+// lastPosted is the highest number of a notification.
+func lastPosted(s *script) (n uint64) {
+	for _, e := range s.events {
+		if e.Kind == history.KindEffect && e.Step == "notify" {
+			n = max(n, e.Token)
+		}
+	}
+	return n
 }
 
 // One thing goes wrong in a good history, and the guarantee that it breaks says so, of the right unit where there is one.

@@ -15,7 +15,9 @@ var Guarantees = []Guarantee{
 	completeAudit,
 	noStuckWork,
 	fencing,
+	idempotentAnswers,
 	linearizableState,
+	orderedDelivery,
 }
 
 // Lookup finds a guarantee by name.
@@ -34,7 +36,7 @@ func Explain(name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("explain guarantee %q: no such guarantee%s", name, didYouMean(name, names()))
 	}
-	return fmt.Sprintf("%s\n\n%s\n\nViolated by:\n%s\n\nNeeds: %s\n", g.Name, g.Promise, wrap(g.Finds, 100), strings.Join(g.Needs, ", ")), nil
+	return fmt.Sprintf("%s\n\n%s\n\nViolated by:\n%s\n\nNeeds: %s\n", g.Name, g.Promise, wrap(g.Finds, 100), g.Wants()), nil
 }
 
 func names() []string {

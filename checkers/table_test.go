@@ -94,7 +94,7 @@ func guaranteesPage() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	for _, g := range Guarantees {
-		fmt.Fprintf(&b, "## %s\n\n**%s**\n\n%s\n\nNeeds: %s.\n\n", g.Name, g.Promise, wrap(g.Finds, 130), strings.Join(g.Needs, ", "))
+		fmt.Fprintf(&b, "## %s\n\n**%s**\n\n%s\n\nNeeds: %s.\n\n", g.Name, g.Promise, wrap(g.Finds, 130), g.Wants())
 	}
 	b.WriteString(pageTail)
 	b.WriteString("## Metrics\n\n" + metricsIntro + "\n\n| metric | | measured as | what it is |\n| --- | --- | --- | --- |\n")
@@ -109,7 +109,7 @@ func TestEveryGuaranteeSaysWhatItIs(t *testing.T) {
 		got, ok := Lookup(g.Name)
 		require.True(t, ok)
 		assert.Equal(t, g.Promise, got.Promise)
-		assert.NotEmpty(t, g.Needs, g.Name)
+		assert.NotEmpty(t, g.Wants(), g.Name)
 		assert.True(t, strings.HasSuffix(g.Promise, ".") && strings.HasSuffix(g.Finds, "."), g.Name)
 		text, err := Explain(g.Name)
 		require.NoError(t, err)

@@ -74,7 +74,7 @@ func explainKind(k faults.Kind) string {
 
 func explainGuarantee(g checkers.Guarantee) string {
 	return fmt.Sprintf("%s\n\nA violation: %s\n\nNeeds: %s. On a target that does not show them it is not tested.",
-		g.Promise, g.Finds, strings.Join(g.Needs, ", "))
+		g.Promise, g.Finds, g.Wants())
 }
 
 func explainMetric(m checkers.MetricKind) string {
