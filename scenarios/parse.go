@@ -131,12 +131,12 @@ func (p *parser) target(o object) (targets.Target, bool) {
 	return t, ok
 }
 
-// guarantees reads which guarantees are judged: all of them when the file does not say. They come in the order of the report,
-// whatever the order of the file.
+// guarantees reads which guarantees must be judged: none by name when the file does not say, so that all are judged that the target
+// and its history have something to show for. They come in the order of the report, whatever the order of the file.
 func (p *parser) guarantees(o object) []string {
 	n := o.get("guarantees")
 	if n == nil {
-		return slices.Clone(p.v.Guarantees)
+		return nil
 	}
 	var named []string
 	for _, item := range p.list(n, "guarantees") {

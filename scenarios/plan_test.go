@@ -100,7 +100,6 @@ func TestValidate(t *testing.T) {
 		"target":       {func(p *Plan) { p.Target = "" }, "names no target"},
 		"load":         {func(p *Plan) { p.Workload.Phases = nil }, "has no load"},
 		"workload":     {func(p *Plan) { p.Workload.Attempts = 99 }, "workload: attempts: 99 is out of range"},
-		"guarantees":   {func(p *Plan) { p.Guarantees = nil }, "judges no guarantee"},
 		"quiesce":      {func(p *Plan) { p.Quiesce = 0 }, "quiesce: 0s is no deadline"},
 		"ids":          {func(p *Plan) { p.Faults[1].ID = "f1" }, `faults[1]: id "f1" is empty or taken`},
 		"kind":         {func(p *Plan) { p.Faults[0].Kind = "" }, "fault f1: has no kind"},

@@ -46,8 +46,15 @@ func (p Plan) Steps() []Step {
 		Step{"6", "quiesce", fmt.Sprintf("until nothing is open any more, %v at most", p.Quiesce)},
 		Step{"7", "observe", "final states and the whole audit trail"},
 		Step{"8", "seal", "the history"},
-		Step{"9", "judge", plural(len(p.Guarantees), "guarantee") + ": " + strings.Join(p.Guarantees, ", ")},
+		Step{"9", "judge", p.judged()},
 	)
+}
+
+func (p Plan) judged() string {
+	if len(p.Guarantees) == 0 {
+		return "every guarantee that can be tested"
+	}
+	return plural(len(p.Guarantees), "guarantee") + ": " + strings.Join(p.Guarantees, ", ")
 }
 
 func (p Plan) chaos() string {
