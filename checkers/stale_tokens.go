@@ -29,10 +29,7 @@ type fence struct {
 }
 
 // shown is the newest token of each resource, as one more than the event that showed it; 0 where none did.
-type shown struct {
-	newest []uint32
-	again  []bool // there was more than one event
-}
+type shown []uint32
 
 // execution is a stretch of work under a token.
 type execution struct {
@@ -104,7 +101,7 @@ func (p *fencingPass) judge(name string) Judgement {
 		checked += f.used()
 		suspects = append(suspects, f.shared()...)
 	}
-	j := p.judgement(name, "resources used more than once", checked, suspects)
+	j := p.judgement(name, "resources that a token guards", checked, suspects)
 	if len(p.bare) > 0 {
 		i := p.bare[0]
 		j = j.unknown(fmt.Sprintf("%d effects carry no token, so that nobody knows who was late: the first is that of %s at %s",
@@ -181,26 +178,20 @@ func (f *fence) show(t *shown, i uint32, s int) (newer uint32) {
 	if r < 0 {
 		return none
 	}
-	if t.newest == nil {
-		t.newest, t.again = make([]uint32, f.size()), make([]bool, f.size())
+	if *t == nil {
+		*t = make(shown, f.size())
 	}
-	before := t.newest[r]
-	if before == 0 {
-		t.newest[r] = i + 1
-		return none
-	}
-	t.again[r] = true
-	if f.c.H.Token[i] < f.c.H.Token[before-1] {
+	if before := (*t)[r]; before > 0 && f.c.H.Token[i] < f.c.H.Token[before-1] {
 		return before - 1
 	}
-	t.newest[r] = i + 1
+	(*t)[r] = i + 1
 	return none
 }
 
-// used counts the resources that more than one effect, or more than one execution, was for.
+// used counts the resources that were shown a token.
 func (f *fence) used() (n int) {
-	for r := range max(len(f.landed.again), len(f.begun.again)) {
-		if r < len(f.landed.again) && f.landed.again[r] || r < len(f.begun.again) && f.begun.again[r] {
+	for r := range max(len(f.landed), len(f.begun)) {
+		if r < len(f.landed) && f.landed[r] > 0 || r < len(f.begun) && f.begun[r] > 0 {
 			n++
 		}
 	}
