@@ -85,7 +85,7 @@ func (c *amqpConn) misread(format string, args ...any) {
 // Feed implements Conn.
 func (c *amqpConn) Feed(w Way, b []byte) []Message {
 	way := &c.ways[w]
-	out := amqpOutput{data: way.take(b)}
+	out := amqpOutput{data: way.take(b), messages: way.messages()}
 	if n := min(way.rest, len(out.data)); n > 0 {
 		way.rest -= n
 		way.at = n
@@ -116,7 +116,7 @@ func (c *amqpConn) Feed(w Way, b []byte) []Message {
 	}
 	way.keep(out.data, out.given)
 	way.at = max(0, way.at-out.given)
-	return out.messages
+	return way.give(out.messages)
 }
 
 // End implements Conn.

@@ -23,8 +23,8 @@ func (t *Tap) message(w Way, m Message, off int) {
 	switch y := &t.ways[w]; {
 	case m.Role == Ask && m.Exchange != 0:
 		y.owner = t.ask(w, m, off)
-	case m.Role == Answer && t.open[m.Exchange] != nil:
-		y.owner = t.open[m.Exchange]
+	case m.Role == Answer && t.open.asked[m.Exchange] != nil:
+		y.owner = t.open.asked[m.Exchange]
 		t.answer(w, m, off)
 	default:
 		if !y.more {
@@ -48,11 +48,17 @@ func (t *Tap) plain(w Way, of *exchange, m Message, off int, last bool) {
 
 func (t *Tap) ask(w Way, m Message, off int) *exchange {
 	s := t.session
-	x := &exchange{id: m.Exchange, way: w, signature: m.Signature, asked: s.options.Now(), nth: s.number(m.Signature), unit: s.unit(m.Bytes), silent: m.Last}
-	x.ask = m
-	x.ask.Bytes = nil
+	x := t.exchange()
+	x.id, x.way, x.signature, x.silent = m.Exchange, w, m.Signature, m.Last
+	x.asked, x.nth, x.unit = t.clock(), t.number(w, m.Signature), s.unit(m.Bytes)
+	x.ask.More = m.More
+	traps := *s.traps.Load()
+	if !m.Last || len(traps) > 0 { // else nothing will be asked of it
+		x.ask = m
+		x.ask.Bytes = nil
+	}
 	t.admit(x)
-	for _, a := range *s.traps.Load() {
+	for _, a := range traps {
 		if a.pattern.matches(x.signature) {
 			x.ask.Bytes = m.Bytes
 			a.count(x)
@@ -69,17 +75,14 @@ func (t *Tap) ask(w Way, m Message, off int) *exchange {
 
 // admit opens an exchange.
 func (t *Tap) admit(x *exchange) {
-	t.open[x.id] = x
-	for len(t.open) > maxOpen {
-		if old := t.open[t.oldest]; old != nil {
-			t.finish(old)
-		}
-		t.oldest++
+	t.open.add(x)
+	if t.open.n > maxOpen {
+		t.finish(t.open.first)
 	}
 }
 
 func (t *Tap) answer(w Way, m Message, off int) {
-	x := t.open[m.Exchange]
+	x := t.open.asked[m.Exchange]
 	if x.of != nil { // the caller did not ask twice
 		t.reached(x, 0)
 		if m.Last {
@@ -99,7 +102,7 @@ func (t *Tap) answer(w Way, m Message, off int) {
 	at := msg{After, m.Bytes, off, off + len(m.Bytes), m.Last}
 	f, by, g := t.fire(x, at)
 	for _, id := range m.Also {
-		other := t.open[id]
+		other := t.open.asked[id]
 		if other == nil {
 			continue
 		}
@@ -121,7 +124,7 @@ func (t *Tap) answer(w Way, m Message, off int) {
 // answered notes that an answer, or a part of it, has arrived.
 func (t *Tap) answered(x *exchange, m Message) {
 	if !x.answering {
-		x.answering, x.answered = true, t.session.options.Now()
+		x.answering, x.answered = true, t.clock()
 		t.reached(x, x.answered)
 		if x.unit == history.NoUnit {
 			x.unit = t.session.unit(m.Bytes)
@@ -258,7 +261,7 @@ func (t *Tap) repeat(w Way, x *exchange, m msg, f Fate, by *Armed) (err error) {
 	case f.After > 0:
 		x.repeats++
 		time.AfterFunc(f.After, func() {
-			t.mu.Lock()
+			t.enter()
 			defer t.mu.Unlock()
 			y.waiting = append(y.waiting, x)
 			y.signal()

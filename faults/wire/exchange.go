@@ -38,9 +38,51 @@ type exchange struct {
 	repeats int         // still to be delivered, or to be answered
 	of      *exchange   // set on a repeat: the exchange it repeats
 
+	isOpen     bool
+	next, prev *exchange // of those that are open
+
 	numbers   []number // for the traps that count for themselves
 	touched   []*Armed // what did something to it
 	overtaken bool     // another ask was delivered before it
+}
+
+// open are the exchanges of a connection that are not over, in the order they were asked.
+type open struct {
+	asked       map[uint64]*exchange // by id: those that are answered
+	first, last *exchange
+	n           int
+}
+
+func (o *open) add(x *exchange) {
+	x.isOpen, x.prev = true, o.last
+	if o.last == nil {
+		o.first = x
+	} else {
+		o.last.next = x
+	}
+	o.last = x
+	o.n++
+	if !x.silent {
+		o.asked[x.id] = x
+	}
+}
+
+func (o *open) remove(x *exchange) {
+	if x.prev == nil {
+		o.first = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		o.last = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	x.isOpen, x.prev, x.next = false, nil, nil
+	o.n--
+	if !x.silent {
+		delete(o.asked, x.id)
+	}
 }
 
 // number is that of an exchange as a trap counts.
@@ -74,37 +116,24 @@ func (x *exchange) over() bool {
 }
 
 // event is what remains of an exchange.
-func (x *exchange) event(edge, protocol string) history.Event {
-	b := make([]byte, 0, 192)
-	b = append(b, `{"protocol":`...)
-	b = strconv.AppendQuote(b, protocol)
-	for _, f := range []struct {
-		name string
-		at   time.Duration
-		is   bool
-	}{
-		{"asked_ns", x.asked, true},
-		{"delivered_ns", x.delivered, x.deliveries > 0},
-		{"answered_ns", x.answered, x.answering},
-		{"returned_ns", x.returned, x.givenBack},
-	} {
-		if f.is {
-			b = append(b, ',', '"')
-			b = append(b, f.name...)
-			b = append(b, '"', ':')
-			b = strconv.AppendInt(b, int64(f.at), 10)
-		}
+func (x *exchange) event(s *Session, buf []byte) (history.Event, []byte) {
+	b := append(buf[:0], s.value...)
+	b = strconv.AppendInt(b, int64(x.asked), 10)
+	if x.deliveries > 0 {
+		b = strconv.AppendInt(append(b, `,"delivered_ns":`...), int64(x.delivered), 10)
 	}
-	b = append(b, `,"deliveries":`...)
-	b = strconv.AppendInt(b, int64(x.deliveries), 10)
-	b = append(b, `,"returned":`...)
-	b = strconv.AppendBool(b, x.givenBack)
-	b = append(b, `,"refused":`...)
-	b = strconv.AppendBool(b, x.refused)
+	if x.answering {
+		b = strconv.AppendInt(append(b, `,"answered_ns":`...), int64(x.answered), 10)
+	}
+	if x.givenBack {
+		b = strconv.AppendInt(append(b, `,"returned_ns":`...), int64(x.returned), 10)
+	}
+	b = strconv.AppendInt(append(b, `,"deliveries":`...), int64(x.deliveries), 10)
+	b = strconv.AppendBool(append(b, `,"returned":`...), x.givenBack)
+	b = strconv.AppendBool(append(b, `,"refused":`...), x.refused)
 	if x.fault != "" {
-		b = append(b, `,"fault":`...)
-		b = strconv.AppendQuote(b, x.fault)
+		b = strconv.AppendQuote(append(b, `,"fault":`...), x.fault)
 	}
 	b = append(b, '}')
-	return history.Event{Kind: history.KindExchange, Unit: x.unit, Op: x.signature, Component: edge, Token: x.nth, Value: string(b)}
+	return history.Event{Kind: history.KindExchange, Unit: x.unit, Op: x.signature, Component: s.edge, Token: x.nth, Value: string(b)}, b
 }

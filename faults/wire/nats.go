@@ -54,27 +54,27 @@ func newNATSConn() *natsConn {
 	return c
 }
 
-func (c *natsConn) Feed(w Way, b []byte) (out []Message) {
+func (c *natsConn) Feed(w Way, b []byte) []Message {
 	if len(b) == 0 {
 		return nil
 	}
 	s := &c.ways[w]
 	b = s.unread.take(b)
-	n := 0 // bytes given out
+	n, out := 0, s.unread.messages() // bytes given out
 	for n < len(b) && c.opacity.why == "" {
 		m := c.message(w, b[n:])
 		if len(m.Bytes) == 0 {
 			break
 		}
 		n += len(m.Bytes)
-		out = gather(out, m, len(b)-n)
+		out = append(out, m)
 	}
 	if c.opacity.why != "" {
 		out = append(out, c.opacity.pass(b[n:])...)
 		n = len(b)
 	}
 	s.unread.keep(b, n)
-	return out
+	return s.unread.give(out)
 }
 
 // message gives the message at the beginning of b, or a part of it, with no bytes while it is not complete.

@@ -89,8 +89,7 @@ func newPostgresConn() *pgConn {
 func (c *pgConn) Feed(w Way, b []byte) []Message {
 	way := &c.ways[w]
 	data := way.take(b)
-	var out pgOutput
-	out.data = data
+	out := pgOutput{data: data, messages: way.messages()}
 	if n := min(way.rest, len(data)); n > 0 {
 		way.rest -= n
 		part := way.part
@@ -127,7 +126,7 @@ func (c *pgConn) Feed(w Way, b []byte) []Message {
 	if c.why != "" {
 		way.at = 0
 	}
-	return out.messages
+	return way.give(out.messages)
 }
 
 // End implements Conn.

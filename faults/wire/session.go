@@ -2,6 +2,7 @@ package wire
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,12 +27,13 @@ type Session struct {
 	edge     string
 	protocol Protocol
 	options  Options
+	value    string // what the values of its events begin with
 
 	traps atomic.Pointer[[]*Armed] // in the order they were armed; never changed, only replaced
 
 	mu     sync.Mutex
-	counts map[string]uint64 // of asks, by signature
-	swaps  []swap            // asks held until one of another connection is delivered
+	counts map[string]*atomic.Uint64 // of asks, by signature
+	swaps  []swap                    // asks held until one of another connection is delivered
 
 	swapping           atomic.Int64 // how many swaps there are: nearly always none, and then no lock is taken
 	exchanges, unknown atomic.Int64
@@ -44,7 +46,8 @@ func NewSession(edge string, p Protocol, o Options) *Session {
 		start := time.Now()
 		o.Now = func() time.Duration { return time.Since(start) }
 	}
-	s := &Session{edge: edge, protocol: p, options: o, counts: map[string]uint64{}}
+	s := &Session{edge: edge, protocol: p, options: o, counts: map[string]*atomic.Uint64{}}
+	s.value = `{"protocol":` + strconv.Quote(p.Name) + `,"asked_ns":`
 	s.traps.Store(new([]*Armed))
 	return s
 }
@@ -65,17 +68,16 @@ func (s *Session) Stats() Stats {
 	return st
 }
 
-// number counts an ask: it is the n-th of its signature on the edge since the session began.
-func (s *Session) number(signature string) uint64 {
-	s.exchanges.Add(1)
+// counter is what counts the asks of a signature; nil: there are too many signatures.
+func (s *Session) counter(signature string) *atomic.Uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, ok := s.counts[signature]
-	if !ok && len(s.counts) >= maxSignatures {
-		return 0
+	n := s.counts[signature]
+	if n == nil && len(s.counts) < maxSignatures {
+		n = &atomic.Uint64{}
+		s.counts[signature] = n
 	}
-	s.counts[signature] = n + 1
-	return n + 1
+	return n
 }
 
 func (s *Session) unit(message []byte) history.Unit {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/wreckon/wreckon/history"
 )
 
 // Bounds of what one connection keeps. A way keeps at most maxKept bytes that make no message yet, twice (here and in its decoder), and
@@ -24,12 +27,14 @@ type Tap struct {
 	session *Session
 
 	mu     sync.Mutex
-	conn   Conn // nil: it failed, and everything passes as it comes
+	now    time.Duration // of the call at hand; 0: the clock was not read
+	conn   Conn          // nil: it failed, and everything passes as it comes
 	opaque int64
-	open   map[uint64]*exchange
-	oldest uint64 // no exchange before it is open
+	open   open
 	ways   [2]tapWay
 	closed bool
+	spare  []*exchange // to be used again
+	buf    []byte      // for events
 }
 
 // tapWay is one way of a tap.
@@ -43,6 +48,9 @@ type tapWay struct {
 	offered, written int64
 	flights          []flight // instants that come when so many bytes are written
 	spare            []mark   // memory of marks that are in flights by now
+
+	counted string         // the latest signature ...
+	counter *atomic.Uint64 // ... and what counts it
 
 	waiting []*exchange // asks to deliver once more as soon as it is sound
 	late    []*late     // asks to deliver behind another one
@@ -86,7 +94,7 @@ type late struct {
 
 // NewConn begins a connection.
 func (s *Session) NewConn() *Tap {
-	t := &Tap{session: s, conn: s.protocol.New(), open: map[uint64]*exchange{}, oldest: 1}
+	t := &Tap{session: s, conn: s.protocol.New(), open: open{asked: map[uint64]*exchange{}}}
 	for w := range t.ways {
 		t.ways[w].wake = make(chan struct{}, 1)
 	}
@@ -96,7 +104,7 @@ func (s *Session) NewConn() *Tap {
 // Feed takes the next bytes of a way, which it keeps, and gives what is to be delivered behind all that it gave before. The slice is
 // valid until the next call for this way.
 func (t *Tap) Feed(w Way, b []byte) []Piece {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y := t.begin(w)
 	y.buf = b
@@ -114,7 +122,7 @@ func (t *Tap) Feed(w Way, b []byte) []Piece {
 
 // End takes the end of a way, and gives what was kept for it. The end itself may be passed on when all is delivered and Lingers is false.
 func (t *Tap) End(w Way) []Piece {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y := t.begin(w)
 	y.ended, y.torn = true, len(y.kept) > 0 || y.more
@@ -134,7 +142,7 @@ func (t *Tap) End(w Way) []Piece {
 // Lingers tells that the end of a way is kept back: an ask that was held is not answered yet, or one is still to be repeated, and the
 // other side would give it up if it saw the caller leave.
 func (t *Tap) Lingers(w Way) bool {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	return t.ways[w].busy > 0 && !t.ways[1-w].ended && !t.closed
 }
@@ -144,7 +152,7 @@ func (t *Tap) Wake(w Way) <-chan struct{} { return t.ways[w].wake }
 
 // Take gives what is to be delivered behind all that was given before, without anything having arrived.
 func (t *Tap) Take(w Way) []Piece {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y := t.begin(w)
 	t.between(w)
@@ -153,7 +161,7 @@ func (t *Tap) Take(w Way) []Piece {
 
 // Resolve gives what is to be delivered in place of a piece whose gate is done.
 func (t *Tap) Resolve(w Way, p Piece) []Piece {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y, g := t.begin(w), p.Gate
 	if !p.follows {
@@ -176,7 +184,7 @@ func (t *Tap) Resolve(w Way, p Piece) []Piece {
 
 // Offer says, once, that the delivery of a piece begins: no piece before it is still to be delivered.
 func (t *Tap) Offer(w Way, p Piece) {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y := &t.ways[w]
 	for _, m := range p.marks {
@@ -192,7 +200,7 @@ func (t *Tap) Offer(w Way, p Piece) {
 
 // Written says that n more bytes of a way were delivered.
 func (t *Tap) Written(w Way, n int) {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	y := &t.ways[w]
 	y.written += int64(n)
@@ -201,16 +209,60 @@ func (t *Tap) Written(w Way, n int) {
 
 // Close ends the connection: the exchanges that are still open are over.
 func (t *Tap) Close() {
-	t.mu.Lock()
+	t.enter()
 	defer t.mu.Unlock()
 	t.closed = true
-	ids := make([]uint64, 0, len(t.open))
-	for id := range t.open {
-		ids = append(ids, id)
+	for t.open.n > 0 {
+		t.finish(t.open.first)
 	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		t.finish(t.open[id])
+}
+
+// enter begins a call.
+func (t *Tap) enter() {
+	t.mu.Lock()
+	t.now = 0
+}
+
+// clock is read once in a call: what arrives together arrives at one instant, and so does what is delivered together.
+func (t *Tap) clock() time.Duration {
+	if t.now == 0 {
+		t.now = t.session.options.Now()
+	}
+	return t.now
+}
+
+// number counts an ask: it is the n-th of its signature on the edge since the session began.
+func (t *Tap) number(w Way, signature string) uint64 {
+	t.session.exchanges.Add(1)
+	y := &t.ways[w]
+	if y.counter == nil || y.counted != signature {
+		y.counted, y.counter = signature, t.session.counter(signature)
+	}
+	if y.counter == nil {
+		return 0
+	}
+	return y.counter.Add(1)
+}
+
+// maxUnused bounds how many exchanges are kept for being used again.
+const maxUnused = 256
+
+func (t *Tap) exchange() *exchange {
+	n := len(t.spare) - 1
+	if n < 0 {
+		return &exchange{}
+	}
+	x := t.spare[n]
+	t.spare = t.spare[:n]
+	return x
+}
+
+// reuse takes back an exchange whose ask was delivered. Only one that is never answered, that no trap touched and whose ask is no
+// part of a message is known by nobody then.
+func (t *Tap) reuse(x *exchange) {
+	if x.silent && x.touched == nil && !x.ask.More && !x.isOpen && len(t.spare) < maxUnused {
+		*x = exchange{}
+		t.spare = append(t.spare, x)
 	}
 }
 
@@ -334,7 +386,7 @@ func (t *Tap) land(y *tapWay) {
 }
 
 func (t *Tap) delivered(m mark) {
-	x, now := m.x, t.session.options.Now()
+	x, now := m.x, t.clock()
 	switch {
 	case m.answer:
 		for _, other := range x.also {
@@ -349,6 +401,9 @@ func (t *Tap) delivered(m mark) {
 	default:
 		t.reached(x, now)
 		t.session.overtaken(t)
+		t.settle(x)
+		t.reuse(x)
+		return
 	}
 	t.settle(x)
 }
@@ -385,10 +440,10 @@ func (t *Tap) settle(x *exchange) {
 }
 
 func (t *Tap) finish(x *exchange) {
-	if t.open[x.id] != x {
+	if !x.isOpen {
 		return
 	}
-	delete(t.open, x.id)
+	t.open.remove(x)
 	t.unlate(x)
 	if x.again {
 		x.again, x.repeats = false, x.repeats+1
@@ -398,7 +453,9 @@ func (t *Tap) finish(x *exchange) {
 	}
 	x.tell(t.session.edge)
 	if x.of == nil && t.session.options.Record != nil {
-		t.session.options.Record.Record(x.event(t.session.edge, t.session.protocol.Name))
+		var e history.Event
+		e, t.buf = x.event(t.session, t.buf)
+		t.session.options.Record.Record(e)
 	}
 }
 
@@ -420,7 +477,7 @@ func (t *Tap) unlate(x *exchange) {
 // ripen delivers a late ask although nothing has overtaken it.
 func (t *Tap) ripen(w Way, l *late, after time.Duration) {
 	time.AfterFunc(after, func() {
-		t.mu.Lock()
+		t.enter()
 		defer t.mu.Unlock()
 		l.ripe = true
 		t.ways[w].signal()

@@ -1,17 +1,29 @@
 package wire
 
-// whole is the size up to which a message is given out whole, in bytes.
-const whole = 256 << 10
+const (
+	whole    = 256 << 10 // bytes up to which a message is given out whole
+	maxSpare = 64 << 10  // bytes of memory that a way keeps for its next call
+	maxList  = 256       // messages for which it does
+)
 
-// unread is what came on one way and has not been given out. It never writes over what it gave.
-type unread struct{ kept []byte }
+// unread is what came on one way and has not been given out, and the list in which the messages are given. Both are good until the
+// next call, which uses their memory again.
+type unread struct {
+	kept  []byte
+	spare []byte // the memory that kept is in
+	list  []Message
+}
 
-// take puts b behind what was kept. What it gives is good until the next call.
+// take puts b behind what was kept.
 func (u *unread) take(b []byte) []byte {
 	if len(u.kept) == 0 {
 		return b
 	}
+	if cap(u.kept)-len(u.kept) < len(b) { // begin at the front again
+		u.kept = append(u.spare[:0], u.kept...)
+	}
 	u.kept = append(u.kept, b...)
+	u.spare = u.kept[:0:cap(u.kept)]
 	return u.kept
 }
 
@@ -20,11 +32,29 @@ func (u *unread) keep(taken []byte, n int) {
 	switch {
 	case n == len(taken):
 		u.kept = nil
+		if cap(u.spare) > maxSpare {
+			u.spare = nil
+		}
 	case len(u.kept) == 0:
-		u.kept = append([]byte(nil), taken[n:]...)
+		u.kept = append(u.spare[:0], taken[n:]...)
+		u.spare = u.kept[:0]
 	default:
 		u.kept = u.kept[n:]
 	}
+}
+
+// messages is an empty list.
+func (u *unread) messages() []Message {
+	clear(u.list)
+	return u.list[:0]
+}
+
+// give remembers the list for the next call.
+func (u *unread) give(list []Message) []Message {
+	if cap(list) <= maxList {
+		u.list = list
+	}
+	return list
 }
 
 // opacity is what is not understood of a connection, and why. With a reason, nothing is any more.
@@ -40,12 +70,4 @@ func (o *opacity) pass(b []byte) []Message {
 		return nil
 	}
 	return []Message{{Bytes: b}}
-}
-
-// gather appends a message, the first with room for those that are likely to follow it in as many bytes.
-func gather(out []Message, m Message, bytes int) []Message {
-	if out == nil {
-		out = make([]Message, 0, min(1+bytes/len(m.Bytes), 256))
-	}
-	return append(out, m)
 }
