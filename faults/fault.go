@@ -163,7 +163,7 @@ type Kind struct {
 	Doc     string   // one sentence
 	Story   string   // how this happens in real systems
 	On      string   // what it is aimed at: edge or component
-	Params  []string // which fields beyond at and for it takes: delay, rate, flap, grace; and end, again
+	Params  []string // what it takes beside its aim and what places it, as a scenario has it: delay, rate, flap, grace, end, again
 	Placed  string   // by what: ByTime, ByEvent or ByEither
 	Applies func(Spec, targets.Topology) error
 	New     func(Spec, targets.Topology, Links, Processes) (Fault, error)

@@ -160,7 +160,7 @@ var Kinds = []Kind{
 		Doc:    "One request is delivered twice; its caller sees one answer.",
 		Story:  "A transport retries behind the caller's back, a broker delivers at least once, a user clicks twice.",
 		On:     OnEdge,
-		Params: []string{"again", "delay"},
+		Params: []string{"again"},
 		New:    newMessageFault,
 	}, message),
 	kind(Kind{
@@ -205,7 +205,7 @@ func params(k Kind, s Spec) error {
 	for _, p := range []struct {
 		name  string
 		given bool
-	}{{"delay", s.Delay != 0}, {"rate", s.Rate != 0}, {"flap", s.Flap != 0}, {"grace", s.Grace != 0}} {
+	}{{"delay", s.Delay != 0 && !slices.Contains(k.Params, "again")}, {"rate", s.Rate != 0}, {"flap", s.Flap != 0}, {"grace", s.Grace != 0}} {
 		if p.given && !slices.Contains(k.Params, p.name) {
 			errs = append(errs, fmt.Errorf("%s takes no %s", k.Name, p.name))
 		}

@@ -188,26 +188,29 @@ func (r *reading) keys() {
 	}
 }
 
+// Keys are what an entry of a kind takes beside the key that names it: placed by time, and placed by an event. nil: it cannot be
+// placed so.
+func Keys(k faults.Kind) (byTime, byEvent []string) {
+	params := slices.Clone(k.Params)
+	if slices.Contains(restarts, k.Name) {
+		params = append(params, "restart")
+	}
+	switch _, acts := messages[k.Name]; {
+	case acts:
+		return nil, slices.Concat(placeKeys, params)
+	case slices.Contains(exact, k.Name):
+		byEvent = slices.Concat(placeKeys, []string{"for", "frame"}, params)
+	}
+	return slices.Concat(commonKeys, params), byEvent
+}
+
 // takes are the keys of an entry of this kind, its own first.
 func (r *reading) takes() []string {
-	if acts, ok := messages[r.kind.Name]; ok {
-		return slices.Concat([]string{r.kind.Name}, placeKeys, acts.params)
-	}
-	takes := []string{r.kind.Name}
+	byTime, byEvent := Keys(r.kind)
 	if r.placed() {
-		takes = append(takes, "when", "then", "for", "frame")
-	} else {
-		takes = append(takes, commonKeys...)
+		return slices.Concat([]string{r.kind.Name}, byEvent)
 	}
-	for _, p := range r.kind.Params { // a kind may name what only its placed faults take
-		if !slices.Contains(takes, p) && p != "frame" {
-			takes = append(takes, p)
-		}
-	}
-	if slices.Contains(restarts, r.kind.Name) {
-		takes = append(takes, "restart")
-	}
-	return takes
+	return slices.Concat([]string{r.kind.Name}, byTime)
 }
 
 // params reads what only some kinds take. A delay and a rate are the point of the kinds that take them.

@@ -22,22 +22,17 @@ const (
 	after  = "after"  // its answer is
 )
 
-// acting is what a kind that acts on one message does it to, and what else it takes.
-type acting struct {
-	point  string
-	params []string
-}
-
 var (
-	// messages are the kinds that act on one message: always placed by an event, on the edge that they are aimed at.
-	messages = map[string]acting{
-		"drop-request":       {before, []string{"end"}},
-		"drop-response":      {after, []string{"end"}},
-		"error-after":        {after, nil},
-		"delay-past-timeout": {before, []string{"delay"}},
-		"late-response":      {after, []string{"delay"}},
-		"duplicate":          {before, []string{"again"}},
-		"swap":               {before, nil},
+	// messages are the kinds that act on one message, and the point at which they do: always placed by an event, on the edge that they
+	// are aimed at.
+	messages = map[string]string{
+		"drop-request":       before,
+		"drop-response":      after,
+		"error-after":        after,
+		"delay-past-timeout": before,
+		"late-response":      after,
+		"duplicate":          before,
+		"swap":               before,
 	}
 
 	// exact are the kinds that act on a process, and may be placed by time or by an event.
@@ -142,7 +137,7 @@ func (r *reading) unit(n *yaml.Node) string {
 
 // point reads on which side of the exchange the fault happens. A kind that acts on a message knows; where a process dies, the author must.
 func (r *reading) point(o object) string {
-	n, only := o.get("point"), messages[r.kind.Name].point
+	n, only := o.get("point"), messages[r.kind.Name]
 	if n == nil {
 		if only == "" {
 			r.problem(o.node, "when has no point: add point: before (the request is at the proxy, undelivered) or point: after (its answer is)")

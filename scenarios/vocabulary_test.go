@@ -24,7 +24,7 @@ func words() Vocabulary {
 			kind("bandwidth", "edge", "rate"), kind("blackhole", "edge"), kind("reset", "edge"), kind("lost-response", "edge"),
 			kind("drop-request", "edge", "end"), kind("drop-response", "edge", "end"), kind("error-after", "edge"),
 			kind("delay-past-timeout", "edge", "delay"), kind("late-response", "edge", "delay"),
-			kind("duplicate", "edge", "delay", "again"), kind("swap", "edge"),
+			kind("duplicate", "edge", "again"), kind("swap", "edge"),
 		},
 		Guarantees: []string{
 			"no-duplicate-effects", "no-lost-work", "no-phantom-effects", "atomic-outcome", "complete-audit", "no-stuck-work",

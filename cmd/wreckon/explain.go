@@ -9,6 +9,7 @@ import (
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/scenarios"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -63,13 +64,15 @@ func explainTarget(t targets.Target) string {
 }
 
 func explainKind(k faults.Kind) string {
-	params := map[string]string{
-		faults.ByTime: "at, for", faults.ByEvent: "when, then", faults.ByEither: "at or when, for; with when also frame, then",
-	}[k.Placed]
-	if len(k.Params) > 0 {
-		params += ", " + strings.Join(k.Params, ", ")
+	var takes []string
+	byTime, byEvent := scenarios.Keys(k)
+	if byTime != nil {
+		takes = append(takes, "Placed by time it takes: "+strings.Join(byTime, ", ")+".")
 	}
-	return fmt.Sprintf("%s\n\nIn real systems: %s\n\nAimed at: one %s. Parameters: %s.", k.Doc, k.Story, k.On, params)
+	if byEvent != nil {
+		takes = append(takes, "Placed by an event it takes: "+strings.Join(byEvent, ", ")+".")
+	}
+	return fmt.Sprintf("%s\n\nIn real systems: %s\n\nAimed at: one %s. %s", k.Doc, k.Story, k.On, strings.Join(takes, " "))
 }
 
 func explainGuarantee(g checkers.Guarantee) string {
