@@ -74,6 +74,17 @@ func actOf(s Spec) act {
 	}}
 }
 
+// calledOff says what was still to come when the fault was undone, and did not come; "": nothing was.
+func (a act) calledOff(n int64) string {
+	switch {
+	case n == 0:
+		return ""
+	case a.fate.Action == wire.Repeat:
+		return fmt.Sprintf("called off before they came: %d second deliveries", n)
+	}
+	return fmt.Sprintf("let go before another had overtaken them: %d requests", n)
+}
+
 func wrongIf(wrong bool, why string) string {
 	if wrong {
 		return why
@@ -150,11 +161,11 @@ func (f *messageFault) Heal(ctx context.Context) (Evidence, error) {
 	}
 	start := time.Now()
 	f.bit = false
-	saw, detail := "nothing is held", ""
+	saw, detail := "nothing is held", f.act.calledOff(f.armed.CalledOff())
 	if p := f.answers(ctx); p.Outcome == SawAnswer {
 		saw += fmt.Sprintf(", and %s answers", f.edge.Name())
 	} else {
-		detail = fmt.Sprintf("%s does not answer: the last probe saw %s after %v (%v)", f.edge.Name(), p.Outcome, round(p.Took), p.Err)
+		detail = joined(detail, fmt.Sprintf("%s does not answer: the last probe saw %s after %v (%v)", f.edge.Name(), p.Outcome, round(p.Took), p.Err))
 	}
 	if err := f.failure(); err != nil {
 		return f.evidence(start, saw, detail), fmt.Errorf("do what was decided: %w", err)

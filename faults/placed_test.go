@@ -477,3 +477,41 @@ func TestRefusedAtItsPoint(t *testing.T) {
 	require.Equal(t, []history.Outcome{failed}, b.log.story("f2"))
 	require.Equal(t, []string{"kill relay", "start relay"}, env.calls)
 }
+
+// A second delivery that is still to come ends with the fault, and the fault says so: it is not waited for when the run is cancelled, nor,
+// of each n-th, when the load is over.
+func TestWhatIsStillToComeIsCalledOff(t *testing.T) {
+	later := func(every uint64) faults.Spec {
+		s := onPost("f1", "duplicate", 0)
+		s.When.Every, s.Again, s.Delay = every, "later", 10*time.Second
+		return s
+	}
+	b := newBench(t)
+	planned, err := faults.Plan([]faults.Spec{later(1)}, shop, b.all, nil)
+	require.NoError(t, err)
+	cancelled, cancel := context.WithCancel(ctx(t))
+	defer cancel()
+	wait := b.guard.Start(cancelled, time.Now(), planned)
+	for i := range 3 {
+		got, err := b.post(ctx(t), fmt.Sprintf("o-%d", i+1))
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("200 o-%d", i+1), got)
+	}
+	began := time.Now()
+	cancel()
+	require.ErrorIs(t, wait()[0], context.Canceled)
+	require.Equal(t, []history.Outcome{begin, failed, end, wasHealed}, b.log.story("f1"))
+	require.Contains(t, b.log.evidence(t, "f1", wasHealed).Detail, "called off before they came: 3 second deliveries")
+	b.client.CloseIdleConnections()
+	require.Eventually(t, func() bool { return b.all.Stats()[0].Open == 0 }, 5*time.Second, time.Millisecond, "no connection waits for it")
+	require.Less(t, time.Since(began), 10*time.Second)
+	told := 0
+	for _, e := range b.log.events {
+		if e.Kind == history.KindExchange {
+			require.Contains(t, e.Value, `"deliveries":1,"returned":true`)
+			require.Contains(t, e.Value, `"fault":"f1"`)
+			told++
+		}
+	}
+	require.Equal(t, 3, told)
+}

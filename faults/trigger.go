@@ -16,7 +16,7 @@ import (
 type awaiting interface {
 	Fault
 	arm() error
-	disarm()                  // idempotent; lets go of everything that is held
+	disarm()                  // idempotent; lets go of everything that is held, and calls off what is still to come
 	reached() <-chan struct{} // closed at the first exchange at the point, which is then held
 	onBite(func())            // called by Inject when the fault has bitten, and before the exchange goes on
 	where() string            // the point, for people
@@ -179,15 +179,19 @@ func (t *trigger) decide(fate wire.Fate, delay time.Duration) {
 }
 
 func (t *trigger) disarm() {
+	if t.letGo() {
+		t.armed.CallOff() // outside the lock: exchanges may be over with it, which ended is told
+	}
+}
+
+// letGo takes the trap away and releases what is held. It tells whether there is a trap that had not been taken away.
+func (t *trigger) letGo() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return
+		return false
 	}
 	t.closed = true
-	if t.armed != nil {
-		t.armed.Disarm()
-	}
 	for _, timer := range t.timers {
 		timer.Stop()
 	}
@@ -195,6 +199,11 @@ func (t *trigger) disarm() {
 		h.Release(wire.Fate{})
 	}
 	clear(t.held)
+	if t.armed == nil {
+		return false
+	}
+	t.armed.Disarm()
+	return true
 }
 
 // outcome waits for what became of the first exchange. An error that the session met doing what was decided is an error here.

@@ -35,6 +35,7 @@ type exchange struct {
 	again   bool        // it is repeated once its answer was delivered
 	copy    []byte      // what is delivered then
 	swallow bool        // and answered, though nobody asked
+	promise *promise    // that it is
 	repeats int         // still to be delivered, or to be answered
 	of      *exchange   // set on a repeat: the exchange it repeats
 

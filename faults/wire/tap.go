@@ -2,12 +2,9 @@ package wire
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/wreckon/wreckon/history"
 )
 
 // Bounds of what one connection keeps. A way keeps at most maxKept bytes that make no message yet, twice (here and in its decoder), and
@@ -26,15 +23,16 @@ const (
 type Tap struct {
 	session *Session
 
-	mu     sync.Mutex
-	now    time.Duration // of the call at hand; 0: the clock was not read
-	conn   Conn          // nil: it failed, and everything passes as it comes
-	opaque int64
-	open   open
-	ways   [2]tapWay
-	closed bool
-	spare  []*exchange // to be used again
-	buf    []byte      // for events
+	mu       sync.Mutex
+	now      time.Duration // of the call at hand; 0: the clock was not read
+	conn     Conn          // nil: it failed, and everything passes as it comes
+	opaque   int64
+	open     open
+	ways     [2]tapWay
+	closed   bool
+	promises map[*promise]struct{} // that traps made on this connection
+	spare    []*exchange           // to be used again
+	buf      []byte                // for events
 }
 
 // tapWay is one way of a tap.
@@ -87,14 +85,15 @@ type flight struct {
 
 // late is an ask that another is to overtake.
 type late struct {
-	x    *exchange
-	b    []byte
-	ripe bool
+	x       *exchange
+	b       []byte
+	ripe    bool
+	promise *promise // that it is, some time
 }
 
 // NewConn begins a connection.
 func (s *Session) NewConn() *Tap {
-	t := &Tap{session: s, conn: s.protocol.New(), open: open{asked: map[uint64]*exchange{}}}
+	t := &Tap{session: s, conn: s.protocol.New(), open: open{asked: map[uint64]*exchange{}}, promises: map[*promise]struct{}{}}
 	for w := range t.ways {
 		t.ways[w].wake = make(chan struct{}, 1)
 	}
@@ -166,6 +165,7 @@ func (t *Tap) Resolve(w Way, p Piece) []Piece {
 	y, g := t.begin(w), p.Gate
 	if !p.follows {
 		g.x.gate = nil
+		g.promise.settle(false)
 		g.x.overtaken = g.x.overtaken || g.fate.overtaken
 		t.apply(w, g.x, msg{point: g.point, bytes: g.bytes, last: g.last}, g.fate, g.by, newGate())
 		return y.pieces
@@ -212,6 +212,9 @@ func (t *Tap) Close() {
 	t.enter()
 	defer t.mu.Unlock()
 	t.closed = true
+	for p := range t.promises {
+		p.settle(false)
+	}
 	for t.open.n > 0 {
 		t.finish(t.open.first)
 	}
@@ -242,28 +245,6 @@ func (t *Tap) number(w Way, signature string) uint64 {
 		return 0
 	}
 	return y.counter.Add(1)
-}
-
-// maxUnused bounds how many exchanges are kept for being used again.
-const maxUnused = 256
-
-func (t *Tap) exchange() *exchange {
-	n := len(t.spare) - 1
-	if n < 0 {
-		return &exchange{}
-	}
-	x := t.spare[n]
-	t.spare = t.spare[:n]
-	return x
-}
-
-// reuse takes back an exchange whose ask was delivered. Only one that is never answered, that no trap touched and whose ask is no
-// part of a message is known by nobody then.
-func (t *Tap) reuse(x *exchange) {
-	if x.silent && x.touched == nil && !x.ask.More && !x.isOpen && len(t.spare) < maxUnused {
-		*x = exchange{}
-		t.spare = append(t.spare, x)
-	}
 }
 
 func (t *Tap) begin(w Way) *tapWay {
@@ -364,122 +345,4 @@ func (y *tapWay) emit(b []byte, start, end int, m mark) {
 		}
 		p.marks = append(p.marks, m)
 	}
-}
-
-func (y *tapWay) signal() {
-	select {
-	case y.wake <- struct{}{}:
-	default:
-	}
-}
-
-// land brings the instants that the bytes written have reached.
-func (t *Tap) land(y *tapWay) {
-	n := 0
-	for n < len(y.flights) && y.flights[n].at <= y.written {
-		t.delivered(y.flights[n].mark)
-		n++
-	}
-	if n > 0 {
-		y.flights = slices.Delete(y.flights, 0, n)
-	}
-}
-
-func (t *Tap) delivered(m mark) {
-	x, now := m.x, t.clock()
-	switch {
-	case m.answer:
-		for _, other := range x.also {
-			t.returned(other, now)
-			t.settle(other)
-		}
-		t.returned(x, now)
-	case m.again:
-		x.deliveries++
-		t.repeated(x)
-		t.session.overtaken(t)
-	default:
-		t.reached(x, now)
-		t.session.overtaken(t)
-		t.settle(x)
-		t.reuse(x)
-		return
-	}
-	t.settle(x)
-}
-
-// reached notes that an ask was delivered. An answer shows it too, and may be here before the carrier has said so.
-func (t *Tap) reached(x *exchange, now time.Duration) {
-	switch {
-	case x.reached:
-		return
-	case x.of != nil:
-		x.of.deliveries++
-	default:
-		x.deliveries++
-		x.delivered = now
-	}
-	x.reached = true
-}
-
-func (t *Tap) returned(x *exchange, now time.Duration) {
-	x.givenBack, x.returned = true, now
-	if x.again {
-		x.again = false
-		x.repeats++
-		t.ways[x.way].waiting = append(t.ways[x.way].waiting, x)
-		t.ways[x.way].signal()
-	}
-}
-
-// settle records an exchange when it is over.
-func (t *Tap) settle(x *exchange) {
-	if x.over() {
-		t.finish(x)
-	}
-}
-
-func (t *Tap) finish(x *exchange) {
-	if !x.isOpen {
-		return
-	}
-	t.open.remove(x)
-	t.unlate(x)
-	if x.again {
-		x.again, x.repeats = false, x.repeats+1
-	}
-	for x.repeats > 0 { // they will never be
-		t.repeated(x)
-	}
-	x.tell(t.session.edge)
-	if x.of == nil && t.session.options.Record != nil {
-		var e history.Event
-		e, t.buf = x.event(t.session, t.buf)
-		t.session.options.Record.Record(e)
-	}
-}
-
-// linger and unlinger keep the end of a way back, and let it go.
-func (t *Tap) linger(w Way) { t.ways[w].busy++ }
-
-func (t *Tap) unlinger(w Way) {
-	t.ways[w].busy--
-	t.ways[w].signal()
-}
-
-func (t *Tap) unlate(x *exchange) {
-	if x.late {
-		x.late = false
-		t.unlinger(x.way)
-	}
-}
-
-// ripen delivers a late ask although nothing has overtaken it.
-func (t *Tap) ripen(w Way, l *late, after time.Duration) {
-	time.AfterFunc(after, func() {
-		t.enter()
-		defer t.mu.Unlock()
-		l.ripe = true
-		t.ways[w].signal()
-	})
 }

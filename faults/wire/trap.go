@@ -125,9 +125,11 @@ type Armed struct {
 	seen    atomic.Uint64 // asks that it matches, if it counts them
 	hits    atomic.Int64
 	err     atomic.Pointer[error]
+
+	promises promises
 }
 
-// Disarm takes the trap away. What it holds stays held until released.
+// Disarm takes the trap away. What it holds stays held until released, and what it decided comes: see CallOff.
 func (a *Armed) Disarm() { a.session.disarm(a) }
 
 // Hits is how many exchanges the trap did something to.
@@ -197,6 +199,8 @@ type Gate struct {
 	point Point
 	bytes []byte
 	last  bool // of an answer: see Message
+
+	promise *promise // that it ends after a time
 }
 
 func newGate() *Gate { return &Gate{done: make(chan struct{})} }
