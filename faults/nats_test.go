@@ -20,7 +20,7 @@ func stream(t *testing.T) (b *bench, proxied, direct jetstream.Stream, publish f
 	broker.Start()
 	t.Cleanup(func() { broker.Shutdown(); broker.WaitForShutdown() })
 	require.True(t, broker.ReadyForConnections(5*time.Second))
-	b = &bench{log: newLog()}
+	b = &bench{log: newLog(), topology: shop}
 	b.proxied(t, natsEdge, broker.Addr().String())
 	connect := func(addr string) jetstream.JetStream {
 		c, err := nats.Connect("nats://"+addr, nats.MaxReconnects(-1), nats.ReconnectWait(time.Millisecond), nats.ReconnectJitter(0, 0))

@@ -30,17 +30,23 @@ type bench struct {
 	listen string
 	client *http.Client
 
+	topology targets.Topology // of the faults that are started
+
 	mu      sync.Mutex
 	arrived []string
 }
 
-// unitOf finds o-17 where it is all of a request's body or ends it.
+// unitOf finds the last o-17 of a message.
 func unitOf(b []byte) history.Unit {
 	i := strings.LastIndex(string(b), "o-")
 	if i < 0 {
 		return history.NoUnit
 	}
-	u, err := history.ParseUnit("o-", strings.TrimRight(string(b[i:]), "\r\n\"}"))
+	end := i + len("o-")
+	for end < len(b) && '0' <= b[end] && b[end] <= '9' {
+		end++
+	}
+	u, err := history.ParseUnit("o-", string(b[i:end]))
 	if err != nil {
 		return history.NoUnit
 	}
@@ -48,7 +54,7 @@ func unitOf(b []byte) history.Unit {
 }
 
 func newBench(t testing.TB) *bench {
-	b := &bench{log: newLog()}
+	b := &bench{log: newLog(), topology: shop}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		b.mu.Lock()
@@ -100,7 +106,7 @@ func (b *bench) times(body string) (n int) {
 
 // start arms faults; the load is over when wait is called, and only then.
 func (b *bench) start(t testing.TB, specs []faults.Spec, processes faults.Processes) (wait func() []error) {
-	planned, err := faults.Plan(specs, shop, b.all, processes)
+	planned, err := faults.Plan(specs, b.topology, b.all, processes)
 	require.NoError(t, err)
 	all := b.guard.Start(ctx(t), time.Now(), planned)
 	var once sync.Once

@@ -79,6 +79,9 @@ func (w *way) pump(stub *toxics.ToxicStub) (interrupted bool) {
 		if next == nil || wake != nil {
 			out = nil
 		}
+		if out != nil && w.handed(out, next) {
+			continue
+		}
 		in := stub.Input
 		if w.full(a) {
 			in = nil

@@ -226,7 +226,7 @@ func TestDelayIsAccurateAndInOrder(t *testing.T) {
 			}
 			slices.Sort(late)
 			require.GreaterOrEqual(t, late[0], time.Duration(0), "nothing comes early")
-			require.Less(t, late[chunks/2], 5*time.Millisecond, "the median chunk is late by no more than a busy machine's scheduling")
+			require.Less(t, late[chunks/2], delay/2, "the median chunk is not delayed twice, however busy the machine is")
 			t.Logf("late by %v (median), %v (worst)", late[chunks/2], late[chunks-1])
 		})
 	}
