@@ -26,7 +26,7 @@ func TestAnExactCrashIsExact(t *testing.T) {
 	ln.Close()
 	require.NoError(t, env.Start(ctx(t), "api"))
 	t.Cleanup(func() { require.NoError(t, env.Kill(ctx(t), "api")) })
-	b := &bench{log: newLog()}
+	b := &bench{log: newLog(), topology: shop}
 	b.proxied(t, httpEdge, env.addr)
 	post := func(line string) error {
 		resp, err := b.client.Post("http://"+b.listen+"/lines", "text/plain", strings.NewReader(line))

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +69,13 @@ func relay(b *testing.B, upstream string) string {
 		pass(up.(*net.TCPConn), c)
 		back.Wait()
 	})
+}
+
+// processor is the processor time that this process has used, which says what an operation costs also on a machine that others use.
+func processor(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func BenchmarkRoundTrip(b *testing.B) {
@@ -136,23 +144,26 @@ func BenchmarkHTTP16(b *testing.B) {
 func compare(b *testing.B, sides []side, run func(side, n int)) {
 	b.Helper()
 	n := max(1, b.N/turns)
-	took := make([]time.Duration, len(sides))
+	took, busy := make([]time.Duration, len(sides)), make([]time.Duration, len(sides))
 	for side := range sides {
 		run(side, n)
 	}
 	b.ResetTimer()
 	for range turns {
 		for side := range sides {
-			start := time.Now()
+			start, spent := time.Now(), processor(b)
 			run(side, n)
 			took[side] += time.Since(start)
+			busy[side] += processor(b) - spent
 		}
 	}
 	b.StopTimer()
 	ops := float64(turns * n)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(took[0].Nanoseconds())/1000/ops, "direct-µs/op")
+	b.ReportMetric(float64(busy[0].Nanoseconds())/1000/ops, "direct-cpu-µs/op")
 	for i, s := range sides[1:] {
+		b.ReportMetric(float64(busy[1+i].Nanoseconds())/1000/ops, s.name+"-cpu-µs/op")
 		b.ReportMetric(float64(took[0])/float64(took[1+i]), s.name+"/direct")
 		if r := s.recorded; r != nil {
 			require.Eventually(b, func() bool { return r.n.Load() >= int64((turns+1)*n) }, 10*time.Second, time.Millisecond, "every exchange is told")
