@@ -36,6 +36,9 @@ var builders = map[string]func(context.Context, *process) error{
 	"payments":  buildPayments,
 	"shipping":  buildShipping,
 	"audit":     buildAudit,
+	"queue":     buildQueue,
+	"worker-1":  buildWorker,
+	"worker-2":  buildWorker,
 }
 
 // streams are what the broker keeps, and who reads it. The names of consumers are those in the builders below.
@@ -245,7 +248,7 @@ func (p *process) quarantine(service string) {
 }
 
 func (p *process) gateway() *gateway.Client {
-	c := gateway.New(p.cfg.gateway, p.cfg.gatewayToken)
+	c := gateway.New(p.cfg.gateway, p.cfg.gatewayToken, p.cfg.component)
 	p.closers = append(p.closers, func(context.Context) error { c.Close(); return nil })
 	return c
 }

@@ -27,13 +27,14 @@ type config struct {
 	data          string
 	broker        string
 	gateway       string
+	queue         string
 	sync          store.Sync
 	parts         *parts.Parts
 	level         slog.Level
 	seed          uint64
 	workers       int
 
-	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll time.Duration
+	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk time.Duration
 
 	controlToken, gatewayToken string
 
@@ -41,12 +42,13 @@ type config struct {
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
-	if len(args) == 0 || !slices.Contains(Components, args[0]) {
+	every := slices.Concat(Components, JobComponents)
+	if len(args) == 0 || !slices.Contains(every, args[0]) {
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
-			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(Components, ", "))
+			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(every, ", "))
 			return config{}, flag.ErrHelp
 		}
-		return config{}, fmt.Errorf("usage: COMPONENT [flags]; name one of: %s", strings.Join(Components, ", "))
+		return config{}, fmt.Errorf("usage: COMPONENT [flags]; name one of: %s", strings.Join(every, ", "))
 	}
 	c := config{
 		component:    args[0],
@@ -61,12 +63,13 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	}
 	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, NATS for broker")
+	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api and queue, NATS for broker")
 	flags.StringVar(&c.control, "control", "", "`address` of the control server")
 	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
 	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
 	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
-	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments and shipping")
+	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping and workers")
+	flags.StringVar(&c.queue, "queue", "", "`URL` of the queue, for workers")
 	flags.Func("defect", "build the component wrong: "+strings.Join(defects.Names(), ", "), c.defect)
 	flags.Func("sync", "synchronous setting of SQLite: full (default), normal or off", c.setSync)
 	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -78,7 +81,8 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.DurationVar(&c.retryBase, "retry-base", 50*time.Millisecond, "wait after a first failure")
 	flags.DurationVar(&c.retryCap, "retry-cap", time.Second, "longest wait after a failure")
 	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long stopping may take")
-	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process")
+	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process, and a worker for jobs")
+	flags.DurationVar(&c.chunk, "chunk", 20*time.Millisecond, "how long a worker works on one chunk of a job")
 	if err := flags.Parse(args[1:]); err != nil {
 		return config{}, err
 	}
@@ -121,11 +125,10 @@ func (c *config) check() error {
 	need("--data", c.data)
 	need("--control", c.control)
 	need("CONTROL_TOKEN in the environment", c.controlToken)
-	need("--listen", c.listen, "api", "broker")
-	need("--gateway", c.gateway, "payments", "shipping")
-	if c.component != "broker" {
-		need("--broker", c.broker)
-	}
+	need("--listen", c.listen, "api", "broker", "queue")
+	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2")
+	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit")
+	need("--queue", c.queue, "worker-1", "worker-2")
 	if c.control != "" && !c.controlPublic && !loopback(c.control) {
 		wrong = append(wrong, errors.New("--control is not a loopback address; --control-public allows that"))
 	}
@@ -134,7 +137,7 @@ func (c *config) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,
-		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll,
+		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk,
 	} {
 		if d < time.Millisecond {
 			wrong = append(wrong, fmt.Errorf("--%s is below 1ms", name))

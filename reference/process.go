@@ -20,6 +20,7 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/control"
 	"github.com/wreckon/wreckon/reference/inbox"
+	"github.com/wreckon/wreckon/reference/jobs"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
@@ -39,6 +40,7 @@ type process struct {
 	relay *outbox.Relay
 
 	consumers []*broker.Consumer
+	worker    *jobs.Worker // nil: the component takes no jobs
 	public    http.Handler // nil: the component has no service address
 	addr      string       // that it serves at
 
@@ -98,6 +100,9 @@ func (p *process) work(ctx, work context.Context, public *httpServer) error {
 	}
 	for _, c := range p.consumers {
 		intake.run(func() error { return c.Run(ctx, work, p.conn) })
+	}
+	if p.worker != nil {
+		intake.run(func() error { return p.worker.Run(ctx, work) })
 	}
 	written, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriting()

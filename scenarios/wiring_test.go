@@ -20,7 +20,7 @@ import (
 // real is the vocabulary of the program, wired together as its commands do it.
 func real() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
-		Targets: []targets.Target{targets.Reference()},
+		Targets: []targets.Target{targets.Reference(), targets.Jobs()},
 		Kinds:   faults.Kinds,
 		Overlap: faults.CheckOverlap,
 		Condition: func(text string) error {
@@ -42,12 +42,16 @@ func TestShippedScenariosNameOnlyWhatThereIs(t *testing.T) {
 	for _, info := range scenarios.Shipped() {
 		s, problems := info.Parse(real())
 		require.Empty(t, problems, "%v", problems)
+		topology := targets.Reference().Topology
+		if s.Target == "jobs" {
+			topology = targets.Jobs().Topology
+		}
 		for seed := range uint64(50) {
 			plan := s.Plan(seed, "")
 			require.NoError(t, plan.Validate())
 			require.Empty(t, faults.CheckOverlap(plan.Faults), "%s, seed %d", info.Name, seed)
 			for _, f := range plan.Faults {
-				require.NoError(t, faults.Check(f, targets.Reference().Topology), "%s, seed %d", info.Name, seed)
+				require.NoError(t, faults.Check(f, topology), "%s, seed %d", info.Name, seed)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -40,7 +41,8 @@ type gateway struct {
 
 // route says what a path of the gateway means.
 type route struct {
-	step, op, component string
+	step, op, component string                                       // no component: whoever calls himself so
+	chunk               int                                          // of a longer work, from 1; 0: the effect is no part of one
 	refuse              func(effectRequest) (status int, why string) // final refusal; 0: accepted
 }
 
@@ -56,6 +58,7 @@ type effectRequest struct {
 type request struct {
 	effectRequest
 	path, key, trace string
+	agent            string // who calls
 	digest           string // of the payload
 	token            uint64
 	strict           bool
@@ -124,7 +127,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want a number as Fencing-Token", http.StatusBadRequest)
 		return
 	}
-	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token,
+	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, agent: r.UserAgent(),
 		strict: r.Header.Get("Fencing") == "strict", trace: traceID(r.Header.Get("traceparent"))})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
@@ -132,7 +135,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *gateway) apply(rt route, req request) answer {
-	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: rt.component, Key: req.key, Token: req.token, Trace: req.trace}
+	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: cmp.Or(rt.component, clip(req.agent, 60)),
+		Key: req.key, Token: req.token, Trace: req.trace}
 	unit, err := history.ParseUnit(g.prefix, req.OrderID)
 	e.Unit, e.Value = unit, effectValue(req.effectRequest)
 	if err != nil {
@@ -167,6 +171,15 @@ func (g *gateway) apply(rt route, req request) answer {
 			}
 		}
 		g.seen[name] = a
+	}
+	if rt.chunk > 0 { // the call is the execution: it begins and ends here, where nobody can be killed
+		run := history.Event{Kind: history.KindStart, Unit: e.Unit, Step: "chunk", Component: e.Component, Attempt: uint32(req.token),
+			Token: uint64(rt.chunk), Trace: e.Trace}
+		g.rec.Record(run)
+		defer func() {
+			run.Kind = history.KindFinish
+			g.rec.Record(run)
+		}()
 	}
 	g.rec.Record(e)
 	return a

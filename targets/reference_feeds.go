@@ -73,6 +73,7 @@ type auditBody struct {
 	Transition string `json:"transition"`
 	Step       string `json:"step"`
 	Attempt    uint32 `json:"attempt"`
+	Detail     string `json:"detail"`
 	Trace      string `json:"trace"`
 }
 
@@ -80,11 +81,11 @@ type auditBody struct {
 func (r *reference) readAudit(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return lines(ctx, r, "audit", fmt.Sprintf("/audit?after=%d&limit=%d", r.after, auditPage), func(l auditLine) {
+	return lines(ctx, r, r.trail, fmt.Sprintf("/audit?after=%d&limit=%d", r.after, auditPage), func(l auditLine) {
 		r.after = max(r.after, l.Cursor)
 		var b auditBody
 		_ = json.Unmarshal([]byte(l.Body), &b) // a body that is no JSON is judged as it is: the checker sees the text
-		unit, err := history.ParseUnit(refPrefix, b.OrderID)
+		unit, err := history.ParseUnit(r.prefix, b.OrderID)
 		if err != nil {
 			unit = history.NoUnit
 		} else if b.Transition == "quarantined" && b.Step != "" {
@@ -94,6 +95,11 @@ func (r *reference) readAudit(ctx context.Context) (int, error) {
 			Kind: history.KindAudit, Unit: unit, Op: b.Transition, Step: b.Step, Component: l.Source, Attempt: b.Attempt,
 			Token: l.Seq, Key: l.Hash, Value: l.Body, Trace: traceID(b.Trace), At: r.at(b.At),
 		})
+		if b.Transition == "checkpointed" {
+			place, _ := strconv.ParseUint(b.Detail, 10, 32) // 0, which covers nothing, where it is no number
+			r.w.Recorder.Record(history.Event{Kind: history.KindFinish, Op: "checkpoint", Unit: unit, Step: "chunk", Component: l.Source,
+				Attempt: b.Attempt, Token: place, Trace: traceID(b.Trace)})
+		}
 	})
 }
 
@@ -142,7 +148,7 @@ func (r *reference) observe(ctx context.Context, component string, wanted func(o
 			e.Component = o.Source
 		}
 		if o.OrderID != "" {
-			unit, err := history.ParseUnit(refPrefix, o.OrderID)
+			unit, err := history.ParseUnit(r.prefix, o.OrderID)
 			if err != nil {
 				e.Value = clip("foreign id: "+strconv.Quote(o.OrderID)+" "+o.Value, 300)
 			}

@@ -18,11 +18,18 @@ import (
 // followEvery is how often the audit trail is asked for news while the run goes on.
 const followEvery = 100 * time.Millisecond
 
+// reference is a target whose components are those of the reference system: they have control servers, an audit trail and the gateway.
 type reference struct {
 	w       Wiring
+	prefix  string // of the ids of its units
+	trail   string // the component that serves the audit trail
+	names   []string
+	totals  []string                        // components that tell sums
+	args    func(component string) []string // beside those that all of them take
 	gateway *gateway
-	direct  *http.Client // to the control servers, past every proxy
-	client  *orderClient
+	direct  *http.Client            // to the control servers, past every proxy
+	public  *http.Client            // of its customers
+	client  func() workloads.Client // once it is known where to dial
 
 	mu       sync.Mutex // guards what is read of the audit trail: Follow and Observe both read it
 	after    uint64     // cursor
@@ -30,43 +37,58 @@ type reference struct {
 }
 
 func newReference(w Wiring) (Instance, error) {
-	g, err := listenGateway(refPrefix, w.Token, w.Recorder, referenceRoutes())
+	r, err := newInstance(Reference(), w, referenceRoutes())
 	if err != nil {
 		return nil, err
 	}
-	return &reference{w: w, gateway: g, direct: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}}, nil
+	r.totals = []string{"api", "saga", "inventory"}
+	r.trail, r.args = "audit", func(c string) []string {
+		if c == "relay" { // it reads the api's outbox
+			return []string{"--data", filepath.Join(w.Data, "api")}
+		}
+		return nil
+	}
+	r.client = func() workloads.Client {
+		return &orderClient{base: "http://" + w.Dial[Edge{From: "client", To: "api"}.Name()], http: r.public}
+	}
+	return r, nil
+}
+
+func newInstance(t Target, w Wiring, routes map[string]route) (*reference, error) {
+	g, err := listenGateway(t.Claims.Prefix, w.Token, w.Recorder, routes)
+	if err != nil {
+		return nil, err
+	}
+	r := &reference{w: w, prefix: t.Claims.Prefix, gateway: g,
+		direct: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
+		public: &http.Client{Transport: &http.Transport{
+			MaxIdleConnsPerHost: 256,
+			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		}}}
+	for _, c := range t.Topology.Components {
+		if !c.External {
+			r.names = append(r.names, c.Name)
+		}
+	}
+	return r, nil
 }
 
 func (r *reference) Sinks() map[string]string { return map[string]string{"gateway": r.gateway.addr} }
 
 func (r *reference) Close() error {
 	r.direct.CloseIdleConnections()
-	if r.client != nil {
-		r.client.http.CloseIdleConnections()
-	}
+	r.public.CloseIdleConnections()
 	return r.gateway.close()
-}
-
-func (r *reference) components() []string {
-	var names []string
-	for _, c := range Reference().Topology.Components {
-		if !c.External {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }
 
 func (r *reference) Launches() []Launch {
 	var ls []Launch
-	for _, c := range r.components() {
+	for _, c := range r.names {
 		args := []string{c, "--control", r.w.Control[c], "--data", filepath.Join(r.w.Data, c),
 			// SIGKILL never loses what was written to the page cache, and power is not cut here: syncing would only slow the run.
 			"--sync", "off", "--drain", (drainWithin - time.Second).String()}
-		if c == "relay" { // it reads the api's outbox
-			args[4] = filepath.Join(r.w.Data, "api")
-		}
-		if addr, ok := r.w.Listen[c]; ok && (c == "api" || c == "broker") {
+		args = append(args, r.args(c)...) // the last of two flags of one name counts
+		if addr, ok := r.w.Listen[c]; ok && (c == "api" || c == "broker" || c == "queue") {
 			args = append(args, "--listen", addr)
 		}
 		if d, ok := r.w.Dial[Edge{From: c, To: "broker"}.Name()]; ok {
@@ -74,6 +96,9 @@ func (r *reference) Launches() []Launch {
 		}
 		if d, ok := r.w.Dial[Edge{From: c, To: "gateway"}.Name()]; ok {
 			args = append(args, "--gateway", "http://"+d)
+		}
+		if d, ok := r.w.Dial[Edge{From: c, To: "queue"}.Name()]; ok {
+			args = append(args, "--queue", "http://"+d)
 		}
 		if r.w.Defect != "" {
 			args = append(args, "--defect", r.w.Defect)
@@ -111,19 +136,10 @@ func (r *reference) get(ctx context.Context, component, path string) (*http.Resp
 	return resp, nil
 }
 
-func (r *reference) Client() workloads.Client {
-	if r.client == nil {
-		addr := r.w.Dial[Edge{From: "client", To: "api"}.Name()]
-		r.client = &orderClient{base: "http://" + addr, http: &http.Client{Transport: &http.Transport{
-			MaxIdleConnsPerHost: 256,
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		}}}
-	}
-	return r.client
-}
+func (r *reference) Client() workloads.Client { return r.client() }
 
 func (r *reference) Backlog(ctx context.Context) (Backlog, error) {
-	names := r.components()
+	names := r.names
 	parts := make([]struct {
 		Backlog    int `json:"backlog"`
 		Pending    int `json:"pending"`
@@ -162,7 +178,7 @@ func (r *reference) Follow(ctx context.Context) {
 }
 
 func (r *reference) Totals(ctx context.Context) error {
-	for _, c := range []string{"api", "saga", "inventory"} {
+	for _, c := range r.totals {
 		if err := r.observe(ctx, c, func(o observation) bool { return o.Op == "total" }); err != nil {
 			return err
 		}
@@ -172,7 +188,7 @@ func (r *reference) Totals(ctx context.Context) error {
 
 func (r *reference) Observe(ctx context.Context) error {
 	var errs []error
-	for _, c := range r.components() {
+	for _, c := range r.names {
 		if err := r.observe(ctx, c, nil); err != nil {
 			errs = append(errs, err)
 		}

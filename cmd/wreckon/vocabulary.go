@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
@@ -13,11 +14,12 @@ import (
 
 // knownTargets are the targets that a scenario can name.
 func knownTargets() []targets.Target {
-	ref := targets.Reference()
+	known := []targets.Target{targets.Reference(), targets.Jobs()}
 	for _, d := range reference.Defects() {
-		ref.Defects = append(ref.Defects, d.Name)
+		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == cmp.Or(d.Of, "reference") })
+		known[of].Defects = append(known[of].Defects, d.Name)
 	}
-	return []targets.Target{ref}
+	return known
 }
 
 // vocabulary is every name that a scenario may use.

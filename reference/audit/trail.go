@@ -97,7 +97,7 @@ func (t transactional) Run(context.Context) error { return nil }
 // Chain is the chain of one source in its own database, and the way out of it.
 type Chain struct {
 	Source string
-	Box    *outbox.Box
+	Box    *outbox.Box // nil: the trail stays here and is read with After
 }
 
 // Link adds one entry to the end of the chain and to the outbox.
@@ -118,6 +118,9 @@ func (c Chain) Link(tx *store.Tx, e Entry) error {
 	if _, err := tx.Exec(`INSERT INTO audit (seq, hash, body) VALUES (?, ?, ?)`, line.Seq, line.Hash, line.Body); err != nil {
 		return fmt.Errorf("append audit entry: %w", err)
 	}
+	if c.Box == nil {
+		return nil
+	}
 	data, err := json.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("append audit entry: %w", err)
@@ -131,6 +134,25 @@ func head(tx *store.Tx) (seq uint64, hash string, err error) {
 		return 0, "", nil
 	}
 	return seq, hash, err
+}
+
+// After reads up to limit entries of the chain in db whose numbers are above after, in order. Their cursors are their numbers.
+func After(ctx context.Context, db *store.DB, source string, after int64, limit int) ([]Line, error) {
+	rows, err := db.Query(ctx, `SELECT seq, hash, body FROM audit WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read audit chain: %w", err)
+	}
+	defer rows.Close()
+	var lines []Line
+	for rows.Next() {
+		line := Line{Source: source}
+		if err := rows.Scan(&line.Seq, &line.Hash, &line.Body); err != nil {
+			return nil, fmt.Errorf("read audit chain: %w", err)
+		}
+		line.Cursor = int64(line.Seq)
+		lines = append(lines, line)
+	}
+	return lines, rows.Err()
 }
 
 // Head is the last link of the chain in db: 0 and "" for an empty one.

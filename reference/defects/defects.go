@@ -12,6 +12,7 @@ type Defect struct {
 	Story   string   // how it happens in real systems
 	Reveals []string // the scenarios that show it, each in nearly every run; the first is the one to begin with
 	Falls   string   // the guarantee that falls
+	Of      string   // the system it is a bug of; "" for the order service
 	Apply   func(*parts.Parts)
 }
 
@@ -46,6 +47,7 @@ var All = []Defect{
 	StockCountedLater,
 	AuditChainRestarts,
 	DrainIgnoresSIGTERM,
+	ChunkKeyPerAttempt,
 }
 
 // Names lists the defects.

@@ -29,12 +29,12 @@ const maxAnswer = 64 << 10
 
 // Client calls one gateway.
 type Client struct {
-	base, token string
-	http        *http.Client
+	base, token, name string
+	http              *http.Client
 }
 
-// New is a client of the gateway at base, a URL, which knows us by token.
-func New(base, token string) *Client {
+// New is a client of the gateway at base, a URL, which knows us by token. name is who of us calls.
+func New(base, token, name string) *Client {
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     10 * time.Second,
@@ -43,6 +43,7 @@ func New(base, token string) *Client {
 	return &Client{
 		base:  strings.TrimRight(base, "/"),
 		token: token,
+		name:  name,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -91,6 +92,13 @@ func (c *Client) Ship(ctx context.Context, call Call, address string) (Answer, e
 	})
 }
 
+// Process does the n-th part of a piece of work. A refusal is work that cannot be done.
+func (c *Client) Process(ctx context.Context, call Call, n int, account string, amount int64) (Answer, error) {
+	return c.post(ctx, fmt.Sprintf("/chunks/%d", n), call, http.StatusUnprocessableEntity, map[string]any{
+		"order_id": call.OrderID, "address": account, "amount": amount,
+	})
+}
+
 func (c *Client) post(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
 	body, err := json.Marshal(payload)
 	if err != nil {
@@ -104,6 +112,7 @@ func (c *Client) post(ctx context.Context, path string, call Call, refusal int, 
 	// It would be harmless, and invisible: attempts are ours to count and to space.
 	req.GetBody = nil
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", c.name)
 	req.Header.Set("Idempotency-Key", call.Key)
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if call.Token != 0 {

@@ -20,7 +20,7 @@ var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Token: 7, Fenced: t
 func serve(t *testing.T, handler http.HandlerFunc) *gateway.Client {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client := gateway.New(server.URL+"/", "secret")
+	client := gateway.New(server.URL+"/", "secret", "payments")
 	t.Cleanup(client.Close)
 	return client
 }

@@ -90,6 +90,19 @@ func Release(tx *store.Tx, l Lease) error {
 	return nil
 }
 
+// Extend makes l last until l.Expires as part of tx. It returns ErrLost if somebody else has taken it since, or it was given back.
+func Extend(tx *store.Tx, l Lease) error {
+	extended, err := tx.Exec(`UPDATE leases SET expires_at = ? WHERE resource = ? AND token = ? AND owner = ?`,
+		l.Expires.UnixMilli(), l.Resource, l.Token, l.Owner)
+	if err != nil {
+		return fmt.Errorf("extend lease on %s: %w", l.Resource, err)
+	}
+	if extended == 0 {
+		return fmt.Errorf("extend lease on %s with token %d: %w", l.Resource, l.Token, ErrLost)
+	}
+	return nil
+}
+
 // Held lists the leases in db that were taken and not given back, expired or not.
 func Held(ctx context.Context, db *store.DB) ([]Lease, error) {
 	rows, err := db.Query(ctx, `SELECT resource, owner, token, expires_at FROM leases WHERE owner <> '' ORDER BY resource`)

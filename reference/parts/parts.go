@@ -11,6 +11,7 @@ import (
 	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/inventory"
+	"github.com/wreckon/wreckon/reference/jobs"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
@@ -35,6 +36,11 @@ type Parts struct {
 	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
 	Failures int                 // how often a message may fail for good
 	Tries    int                 // how often one message may call the gateway
+
+	JobFence   jobs.Fence   // whether a worker may still speak for a job
+	JobAdvance jobs.Advance // in what order a worker does a chunk and saves its place
+	JobKey     jobs.Key     // under which name a worker asks for a chunk's effect
+	JobStopped jobs.Stopped // whether a worker leaves a job that is not finished
 }
 
 // Right returns the strategies that keep the promises.
@@ -56,5 +62,10 @@ func Right() *Parts {
 		SetAside: quarantine.Answer,
 		Failures: inbox.MaxFailures,
 		Tries:    intent.MaxTries,
+
+		JobFence:   jobs.Fenced,
+		JobAdvance: jobs.WorkThenSave,
+		JobKey:     jobs.StableKey,
+		JobStopped: jobs.WhenTold,
 	}
 }
