@@ -82,7 +82,8 @@ unit      = "us" | "ms" | "s" | "m" | "%"
 ` + "```" + `
 
 A metric in seconds needs a unit of time, a ratio takes % or a plain number, a count takes a plain number. A requirement that is not
-met makes the run inconclusive, a threshold that is not met makes it missed.
+met makes the run inconclusive, a threshold that is not met makes it missed. A threshold that may abort a run is measured while the run
+goes on, too: see the scenario language.
 
 `
 

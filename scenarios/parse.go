@@ -65,7 +65,7 @@ func (p *parser) scenario(root *yaml.Node) *Scenario {
 	s.Faults = p.faults(o, target, known, load(s.Workload))
 	s.Guarantees = p.guarantees(o)
 	s.Require = p.conditions(o, "require")
-	s.Thresholds = p.conditions(o, "thresholds")
+	s.Thresholds, s.Abort = p.thresholds(o)
 	s.Quiesce = value(p, o.get("quiesce"), "quiesce", defaultQuiesce, length(time.Millisecond, 10*time.Minute))
 	return s
 }
@@ -165,19 +165,61 @@ func (p *parser) conditions(o object, key string) []string {
 	}
 	var texts []string
 	for _, item := range p.list(n, key) {
-		text, ok := p.text(item, "an entry of "+key)
+		if text, ok := p.oneCondition(item, "an entry of "+key); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+func (p *parser) oneCondition(n *yaml.Node, what string) (text string, ok bool) {
+	if text, ok = p.text(n, what); !ok || p.v.Condition == nil {
+		return text, ok
+	}
+	if err := p.v.Condition(text); err != nil {
+		p.conditionProblem(resolve(n), text, err)
+		return "", false
+	}
+	return text, true
+}
+
+// thresholds reads a list of bounds on indicators. An entry is a condition, or one with a word on what happens when it is missed:
+// {bound: completion_latency.p99 < 2s, abort: true}.
+func (p *parser) thresholds(o object) (texts, abort []string) {
+	n := o.get("thresholds")
+	if n == nil {
+		return nil, nil
+	}
+	for _, item := range p.list(n, "thresholds") {
+		if item = resolve(item); item.Kind != yaml.MappingNode {
+			if text, ok := p.oneCondition(item, "an entry of thresholds"); ok {
+				texts = append(texts, text)
+			}
+			continue
+		}
+		entry, _ := p.object(item, "an entry of thresholds")
+		p.unknown(entry, "an entry of thresholds", []string{"bound", "abort"})
+		aborts := value(p, entry.get("abort"), "abort", false, truth)
+		bound := p.required(entry, "bound", "an entry of thresholds", "{bound: completion_latency.p99 < 2s, abort: true}")
+		if bound == nil {
+			continue
+		}
+		text, ok := p.oneCondition(bound, "bound")
 		if !ok {
 			continue
 		}
-		if p.v.Condition != nil {
-			if err := p.v.Condition(text); err != nil {
-				p.condition(resolve(item), text, err)
-				continue
+		texts = append(texts, text)
+		if !aborts {
+			continue
+		}
+		if p.v.Abort != nil {
+			if err := p.v.Abort(text); err != nil {
+				p.conditionProblem(resolve(bound), text, err)
 			}
 		}
-		texts = append(texts, text)
+		abort = append(abort, text)
 	}
-	return texts
+	return texts, abort
 }
 
 // Placed is an error of Vocabulary.Condition that says where the text goes wrong: at this character, from 1.
@@ -190,8 +232,8 @@ type placed struct {
 
 func (p placed) Error() string { return p.message }
 
-// condition reports what is wrong with a condition, at the character where it goes wrong when that is known.
-func (p *parser) condition(n *yaml.Node, text string, err error) {
+// conditionProblem reports what is wrong with a condition, at the character where it goes wrong when that is known.
+func (p *parser) conditionProblem(n *yaml.Node, text string, err error) {
 	column, wide := n.Column, width(n)
 	var where placed
 	if errors.As(err, &where) && where.column > 1 && !strings.Contains(n.Value, "\n") {

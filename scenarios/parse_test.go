@@ -78,7 +78,7 @@ faults:
     at: 1s
 guarantees: [no-lost-work, no-duplicate-effects]
 require: [every fault confirmed, "redeliveries >= 1"]
-thresholds: ["recovery_time < 1s"]
+thresholds: ["recovery_time < 1s", {bound: submit.ok < 3, abort: true}, {bound: submit.ok < 4}]
 quiesce: 20s
 `
 
@@ -125,7 +125,8 @@ func TestParse(t *testing.T) {
 	}, s.Workload)
 	assert.Equal(t, []string{"no-duplicate-effects", "no-lost-work"}, s.Guarantees, "in the order of the report")
 	assert.Equal(t, []string{"every fault confirmed", "redeliveries >= 1"}, s.Require)
-	assert.Equal(t, []string{"recovery_time < 1s"}, s.Thresholds)
+	assert.Equal(t, []string{"recovery_time < 1s", "submit.ok < 3", "submit.ok < 4"}, s.Thresholds)
+	assert.Equal(t, []string{"submit.ok < 3"}, s.Abort)
 	assert.Equal(t, 20*time.Second, s.Quiesce)
 }
 

@@ -25,6 +25,7 @@ type Plan struct {
 	Guarantees []string       `json:"guarantees,omitempty"` // asked for by name, in the order of the report; empty: all that can be tested
 	Require    []string       `json:"require"`              // conditions without which a pass would prove nothing
 	Thresholds []string       `json:"thresholds"`           // bounds on indicators
+	Abort      []string       `json:"abort,omitempty"`      // of the thresholds: those that end the run as soon as they are missed
 	Quiesce    time.Duration  `json:"quiesce"`              // deadline for the target to become idle after the faults are healed
 }
 

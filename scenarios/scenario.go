@@ -26,6 +26,7 @@ type Scenario struct {
 	Guarantees []string
 	Require    []string
 	Thresholds []string
+	Abort      []string // of the thresholds: those that end a run as soon as they are missed
 	Quiesce    time.Duration
 }
 
@@ -45,6 +46,9 @@ type Vocabulary struct {
 	// Condition says what is wrong with an entry of require or thresholds, nil when nothing is. Made with Placed, its error says
 	// where.
 	Condition func(text string) error
+
+	// Abort says why a threshold cannot end a run early, nil if it can. It is asked about conditions that nothing else is wrong with.
+	Abort func(text string) error
 
 	// Overlap says which of these faults may not hold at the same time, and do.
 	Overlap func([]faults.Spec) []error
@@ -117,6 +121,7 @@ func (s *Scenario) Plan(seed uint64, defect string) Plan {
 		Target: s.Target, Defect: defect, Seed: seed, Workload: cloneWorkload(s.Workload),
 		Faults:     make([]faults.Spec, 0, len(s.Faults)),
 		Guarantees: slices.Clone(s.Guarantees), Require: slices.Clone(s.Require), Thresholds: slices.Clone(s.Thresholds),
+		Abort:   slices.Clone(s.Abort),
 		Quiesce: s.Quiesce,
 	}
 	for _, f := range s.Faults {

@@ -195,8 +195,19 @@ func (p Plan) Marked(name, why string) string {
 	}
 	section(&b, "workload", p.clients())
 	section(&b, "require", p.Require)
-	section(&b, "thresholds", p.Thresholds)
+	section(&b, "thresholds", p.bounds())
 	return b.String()
+}
+
+// bounds are the thresholds, and which of them end the run.
+func (p Plan) bounds() []string {
+	texts := slices.Clone(p.Thresholds)
+	for i, text := range texts {
+		if slices.Contains(p.Abort, text) {
+			texts[i] += ", or the run is aborted"
+		}
+	}
+	return texts
 }
 
 func section(b *bytes.Buffer, what string, texts []string) {

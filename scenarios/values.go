@@ -134,6 +134,14 @@ func decimal(text string) (float64, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
+// truth reads true or false.
+func truth(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, fmt.Errorf("%s is neither true nor false", quote(text))
+	}
+	return text == "true", nil
+}
+
 var integerForm = regexp.MustCompile(`^\d+$`)
 
 // integer reads a whole number between lo and hi. 010 is refused: YAML means 8 by it, a person 10.

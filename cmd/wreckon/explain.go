@@ -85,6 +85,9 @@ func explainMetric(m checkers.MetricKind) string {
 	if m.M != "" {
 		text += fmt.Sprintf(" One of the ten indicators of safe completion: %s.", m.M)
 	}
+	if m.Live() {
+		text += " As an upper bound it may abort a run: {bound: ..., abort: true}."
+	}
 	return text
 }
 

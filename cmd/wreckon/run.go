@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/internal/runner"
 	"github.com/wreckon/wreckon/reports"
@@ -186,10 +187,14 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	if err != nil {
 		return reports.Run{}, failed(fmt.Errorf("find the wreckon binary: %w", err))
 	}
+	watch, err := watchOf(plan, target)
+	if err != nil {
+		return reports.Run{}, usage(err)
+	}
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	run, err := runner.Run(cmd.Context(), runner.Options{
 		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: f.env,
-		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live},
+		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch,
 	})
 	live.Close()
 	if err != nil {
@@ -214,6 +219,18 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 		fmt.Fprintln(os.Stderr, "wreckon: warning: "+werr.Error())
 	}
 	return judged, show(cmd, f.output, judged)
+}
+
+// watchOf is what looks at the thresholds that may abort the run, nil where there are none.
+func watchOf(plan scenarios.Plan, target targets.Target) (func(time.Duration, history.Event) string, error) {
+	if len(plan.Abort) == 0 {
+		return nil, nil
+	}
+	w, err := checkers.NewWatch(target.Claims, plan.Abort)
+	if err != nil {
+		return nil, err
+	}
+	return w.See, nil
 }
 
 // show prints a judged run on standard output.

@@ -28,6 +28,7 @@ func vocabulary() scenarios.Vocabulary {
 		Targets:   knownTargets(),
 		Kinds:     faults.Kinds,
 		Condition: condition,
+		Abort:     abort,
 		Overlap:   faults.CheckOverlap,
 	}
 	for _, g := range checkers.Guarantees {
@@ -39,6 +40,19 @@ func vocabulary() scenarios.Vocabulary {
 // condition checks a requirement or a threshold, and says in which column it is wrong.
 func condition(text string) error {
 	_, err := checkers.ParseCondition(text)
+	return placed(err)
+}
+
+// abort says why a threshold cannot end a run early.
+func abort(text string) error {
+	cond, err := checkers.ParseCondition(text)
+	if err == nil {
+		err = cond.Abort()
+	}
+	return placed(err)
+}
+
+func placed(err error) error {
 	var wrong *checkers.CondError
 	if errors.As(err, &wrong) {
 		return scenarios.Placed(wrong.Column, wrong.Msg)

@@ -59,12 +59,18 @@ const reachWithin = time.Second
 // events are armed before the first operation, and disarmed a while after the last.
 //
 // A fault that could not be injected, confirmed or healed is in the history as failed and is judged there; here it is only shown.
-func (r *run) chaos(ctx context.Context) (string, error) {
+//
+// A stop condition ends the load and what is in force; everything after goes on as always.
+func (r *run) chaos(whole context.Context) (string, error) {
+	ctx, stop := context.WithCancelCause(whole)
+	defer stop(nil)
 	planned, err := faults.Plan(r.Plan.Faults, r.Target.Topology, r.proxies, r.env)
 	if err != nil {
 		return "", err
 	}
 	r.guard = faults.NewGuard(r.tap, r.undo)
+	r.tap.stop.Store(&stop)
+	defer r.tap.stop.Store(nil)
 	var stats workloads.Stats
 	var errs []error
 	var both sync.WaitGroup
@@ -89,8 +95,15 @@ func (r *run) chaos(ctx context.Context) (string, error) {
 	both.Wait()
 	r.note("lateness", stats.Late)
 	r.note("load", stats)
-	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+	if whole.Err() != nil {
+		return "", context.Cause(whole)
+	}
+	var why stopCondition
+	if errors.As(context.Cause(ctx), &why) {
+		r.aborted = fmt.Sprintf("%s, %s into the run", string(why), r.rec.Now().Round(time.Millisecond))
+		r.note("aborted", r.aborted)
+		r.Observer.Note("the load is ended early: " + string(why))
+		return "ended early: " + stats.String(), nil
 	}
 	if err := errors.Join(errs...); err != nil {
 		r.Observer.Note(err.Error())

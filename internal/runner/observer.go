@@ -1,6 +1,10 @@
 package runner
 
 import (
+	"context"
+	"sync/atomic"
+	"time"
+
 	"github.com/wreckon/wreckon/history"
 )
 
@@ -11,15 +15,30 @@ type Counts struct {
 	Audits                     uint64
 }
 
-// tap is the recorder as the rest of the run sees it: it also shows faults to the observer.
+// tap is the recorder as the rest of the run sees it: it also shows faults to the observer, and everything to whoever watches the
+// stop conditions.
 type tap struct {
 	*history.Recorder
-	obs Observer
+	obs   Observer
+	watch func(time.Duration, history.Event) string
+	stop  atomic.Pointer[context.CancelCauseFunc] // ends what a stop condition may end; nil while there is nothing of it
 }
+
+// stopCondition is why the load and the faults were ended early.
+type stopCondition string
+
+func (s stopCondition) Error() string { return string(s) }
 
 // Record records an event.
 func (t *tap) Record(e history.Event) uint64 {
 	seq := t.Recorder.Record(e)
+	if t.watch != nil {
+		if why := t.watch(t.Now(), e); why != "" {
+			if stop := t.stop.Load(); stop != nil {
+				(*stop)(stopCondition(why))
+			}
+		}
+	}
 	switch {
 	case e.Kind == history.KindFault:
 		t.obs.Fault(e.Key, e.Op, e.Component, e.Outcome.String())

@@ -44,6 +44,10 @@ type Options struct {
 	Observer    Observer      // may be nil
 	StartWithin time.Duration // for all components to be ready; 0: 20 s
 	Exchanges   bool          // record every exchange, even if no fault is placed by one
+
+	// Watch is shown every event as it is recorded, with the instant; what it answers, if not empty, is why the load and the faults must
+	// end early. It is called from several goroutines and must not block. It may be nil.
+	Watch func(at time.Duration, e history.Event) (why string)
 }
 
 // Observer is shown the progress of a run. Its methods are called from several goroutines and must not block.
@@ -83,6 +87,7 @@ type run struct {
 
 	asked     context.Context // of the caller: when it ends, somebody has stopped the run
 	stoppedIn string          // the phase in which that happened
+	aborted   string          // why a stop condition ended the load
 	fatal     func(error)     // ends the run as an error, from any goroutine
 }
 
@@ -150,7 +155,7 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, r.undo.Close())
 	}
-	r.tap = &tap{Recorder: r.rec, obs: r.Observer}
+	r.tap = &tap{Recorder: r.rec, obs: r.Observer, watch: r.Watch}
 	r.dir = dir // as the person named it
 	return nil
 }
@@ -216,11 +221,13 @@ func (r *run) ended(ctx context.Context, err error) {
 	switch {
 	case r.stoppedIn != "":
 		r.manifest.Aborted = "stopped by a signal in the phase " + r.stoppedIn
+		return
 	case ctx.Err() != nil:
 		r.manifest.Error = clip(context.Cause(ctx).Error(), maxText)
 	case err != nil:
 		r.manifest.Error = clip(err.Error(), maxText)
 	}
+	r.manifest.Aborted = clip(r.aborted, maxText)
 }
 
 // seal closes the history and writes the manifest. From here on there is something to judge.

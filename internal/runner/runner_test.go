@@ -364,6 +364,43 @@ func TestAStoppedRunIsAborted(t *testing.T) {
 	}
 }
 
+// A stop condition ends the load and the fault in force; the target still comes to rest, is observed, and the history sealed.
+func TestAStopConditionEndsTheLoad(t *testing.T) {
+	pause := faults.Spec{ID: "f1", Kind: "pause", Component: "toy", At: 0, For: 20 * time.Second}
+	later := faults.Spec{ID: "f2", Kind: "crash", Component: "toy", At: 25 * time.Second}
+	p := plan(pause, later)
+	p.Workload.Phases[0].For = 30 * time.Second // far longer than the test
+	var chaos atomic.Bool
+	var asked atomic.Int32 // since the load began
+	watch := func(at time.Duration, e history.Event) string {
+		assert.Positive(t, at)
+		if chaos.Load() && e.Kind == history.KindInvoke && asked.Add(1) >= 20 {
+			return "enough of it"
+		}
+		if !chaos.Load() {
+			return "too early to end anything"
+		}
+		return ""
+	}
+	notes := &noted{hook: hook{"chaos", func() { chaos.Store(true) }}}
+	began := time.Now()
+	m, h := do(t, t.Context(), &toyTarget{}, p, notes, func(o *runner.Options) { o.Watch = watch })
+	assert.Less(t, time.Since(began), 20*time.Second)
+	assert.Regexp(t, `^enough of it, [0-9.]+m?s into the run$`, m.Aborted)
+	assert.Empty(t, m.Error)
+	assert.Equal(t, []string{"start: end", "baseline: end", "chaos: end", "heal: end", "quiesce: end", "observe: end"}, phases(h))
+	assert.Contains(t, endOf(h, "chaos"), "ended early")
+	assert.Equal(t, "settled", endOf(h, "quiesce"))
+	assert.Contains(t, texts(h, history.KindFault), "healed")
+	assert.Contains(t, notes.all(), "the load is ended early: enough of it")
+	said := false
+	for i := range h.Len() {
+		e := h.Event(i)
+		said = said || e.Kind == history.KindNote && e.Op == "aborted" && strings.Contains(e.Value, "enough of it")
+	}
+	assert.True(t, said, "the history tells why")
+}
+
 func texts(h *history.History, kind history.Kind) string {
 	var b strings.Builder
 	for i := range h.Len() {
