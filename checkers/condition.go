@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // Cond is a requirement or a threshold, understood. Its grammar:
@@ -99,14 +101,14 @@ func (p *condParser) metric() (string, error) {
 		return name, nil
 	}
 	rest := strings.Join(strings.Fields(p.text), " ")
-	if hint := didYouMean(rest, []string{everyConfirmed, everyInFlight}); hint != "" {
+	if hint := spelling.Hint(rest, []string{everyConfirmed, everyInFlight}); hint != "" {
 		return "", p.fail(at, "no metric is called %q%s", clip(name, 60), hint)
 	}
 	known := make([]string, len(Metrics))
 	for i, m := range Metrics {
 		known[i] = m.Name
 	}
-	hint := didYouMean(name, known)
+	hint := spelling.Hint(name, known)
 	if hint == "" {
 		hint = "; the metrics are " + strings.Join(known, ", ")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // judge prepares the history once, lets every checker speak, and comes to a verdict.
@@ -79,7 +80,7 @@ func find(table []Guarantee, name string) Guarantee {
 		}
 	}
 	return Guarantee{Name: name, Check: func(*Case) Judgement {
-		return Judgement{Status: Unknown, Reason: "there is no such guarantee" + didYouMean(name, names())}
+		return Judgement{Status: Unknown, Reason: "there is no such guarantee" + spelling.Hint(name, names())}
 	}}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // Guarantees lists every guarantee, in the order of reports and documents.
@@ -34,7 +36,7 @@ func Lookup(name string) (Guarantee, bool) {
 func Explain(name string) (string, error) {
 	g, ok := Lookup(name)
 	if !ok {
-		return "", fmt.Errorf("explain guarantee %q: no such guarantee%s", name, didYouMean(name, names()))
+		return "", fmt.Errorf("explain guarantee %q: no such guarantee%s", name, spelling.Hint(name, names()))
 	}
 	return fmt.Sprintf("%s\n\n%s\n\nViolated by:\n%s\n\nNeeds: %s\n", g.Name, g.Promise, wrap(g.Finds, 100), g.Wants()), nil
 }
@@ -64,42 +66,4 @@ func wrap(text string, width int) string {
 		column += len(word)
 	}
 	return b.String()
-}
-
-// didYouMean offers the nearest of some names, where one is near enough to be what was meant.
-func didYouMean(name string, known []string) string {
-	best, distance := "", len(name)/2+1
-	for _, k := range known {
-		if d := edits(name, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// edits is the Levenshtein distance of two names.
-func edits(a, b string) int {
-	if len(a) > 64 {
-		a = a[:64]
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

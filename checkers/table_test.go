@@ -119,7 +119,7 @@ func TestEveryGuaranteeSaysWhatItIs(t *testing.T) {
 	_, ok := Lookup("no-such-thing")
 	assert.False(t, ok)
 	_, err := Explain("atomic-outcomes")
-	assert.EqualError(t, err, `explain guarantee "atomic-outcomes": no such guarantee, did you mean "atomic-outcome"?`)
+	assert.EqualError(t, err, `explain guarantee "atomic-outcomes": no such guarantee (did you mean "atomic-outcome"?)`)
 	for _, m := range Metrics {
 		assert.Contains(t, scales, m.Unit, m.Name)
 		_, err := ParseCondition(m.Name + " < 1" + map[string]string{"s": "s"}[m.Unit])

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -182,7 +183,7 @@ func Lookup(name string) (Kind, error) {
 		}
 		names[i] = k.Name
 	}
-	return Kind{}, fmt.Errorf("unknown fault %q%s; kinds are: %s", name, meant(name, names), strings.Join(names, ", "))
+	return Kind{}, fmt.Errorf("unknown fault %q%s; kinds are: %s", name, spelling.Hint(name, names), strings.Join(names, ", "))
 }
 
 // rule is one reason why a spec may not apply.
@@ -227,7 +228,7 @@ func edgeOf(s Spec, t targets.Topology) (targets.Edge, error) {
 	case s.From == "" || s.To == "":
 		return e, fmt.Errorf("%s needs an edge, written as: %s", s.Kind, strings.Join(names, ", "))
 	case !ok:
-		return e, fmt.Errorf("%s is no edge of the target%s; edges are: %s", given, meant(given, names), strings.Join(names, ", "))
+		return e, fmt.Errorf("%s is no edge of the target%s; edges are: %s", given, spelling.Hint(given, names), strings.Join(names, ", "))
 	case reversed && s.Direction != Both && s.Direction != "":
 		return e, fmt.Errorf("%s does not dial %s: the edge is %s, and its direction is requests or responses", s.From, s.To, e.Name())
 	}
@@ -318,7 +319,7 @@ func crashable(s Spec, t targets.Topology) error {
 		c, ok := t.Component(name)
 		switch {
 		case !ok:
-			errs = append(errs, fmt.Errorf("%s is no component of the target%s; components are: %s", name, meant(name, names), list))
+			errs = append(errs, fmt.Errorf("%s is no component of the target%s; components are: %s", name, spelling.Hint(name, names), list))
 		case c.External:
 			errs = append(errs, fmt.Errorf("%s belongs to the harness and is no process of the target: %s applies to %s", name, s.Kind, list))
 		case slices.Contains(aims[:i], name):
@@ -326,40 +327,6 @@ func crashable(s Spec, t targets.Topology) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// meant suggests the nearest of some names, if one is near: ` (did you mean "relay"?)`.
-func meant(given string, names []string) string {
-	best, least := "", 1+max(2, len(given)/4)
-	for _, n := range names {
-		if d := distance(given, n); d < least {
-			best, least = n, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// distance is the number of insertions, deletions and substitutions between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -79,7 +80,7 @@ func pointEdge(s Spec, t targets.Topology) (targets.Edge, error) {
 	case from == "" || to == "":
 		return e, fmt.Errorf("%s waits on no edge: when needs one of: %s", s.Kind, strings.Join(names, ", "))
 	case !ok:
-		return e, fmt.Errorf("%s waits on %s, which is no edge of the target%s; edges are: %s", s.Kind, given, meant(given, names), strings.Join(names, ", "))
+		return e, fmt.Errorf("%s waits on %s, which is no edge of the target%s; edges are: %s", s.Kind, given, spelling.Hint(given, names), strings.Join(names, ", "))
 	case reversed:
 		return e, fmt.Errorf("%s does not dial %s: write %s", from, to, e.Name())
 	case s.From != "" && (s.From != from || s.To != to):

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -110,7 +111,7 @@ func (r *reading) component(at *yaml.Node, name string) bool {
 	for _, c := range r.target.Topology.Components {
 		names = append(names, c.Name)
 	}
-	r.hinted(at, knownNames(names), "target %s has no component %s%s", r.target.Name, quote(name), didYouMean(name, names))
+	r.hinted(at, knownNames(names), "target %s has no component %s%s", r.target.Name, quote(name), spelling.Hint(name, names))
 	return false
 }
 

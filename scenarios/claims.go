@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // LoadClaims reads what a target promises from a file, YAML or JSON: the claims that stand in the header of a history otherwise. The
@@ -204,7 +205,7 @@ func (s *schemaWalker) scalar(n *yaml.Node, want *shape, what string) any {
 	switch {
 	case len(want.Enum) > 0:
 		if !text || !slices.Contains(want.Enum, n.Value) {
-			s.problem(n, "%s must be one of %s, not %s%s", what, strings.Join(want.Enum, ", "), describe(n), didYouMean(n.Value, want.Enum))
+			s.problem(n, "%s must be one of %s, not %s%s", what, strings.Join(want.Enum, ", "), describe(n), spelling.Hint(n.Value, want.Enum))
 		}
 		return n.Value
 	case want.Type == "string":

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -158,7 +159,7 @@ func (r *reading) findKind() bool {
 		return false
 	}
 	wrong := strangers[0].key
-	r.hinted(wrong, knownNames(names), "unknown fault kind %s%s", quote(wrong.Value), didYouMean(wrong.Value, names))
+	r.hinted(wrong, knownNames(names), "unknown fault kind %s%s", quote(wrong.Value), spelling.Hint(wrong.Value, names))
 	return false
 }
 
@@ -183,7 +184,7 @@ func (r *reading) keys() {
 		case slices.Contains(paramKeys, key), slices.Contains(commonKeys, key), slices.Contains(placeKeys, key):
 			r.hinted(e.key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
 		default:
-			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, didYouMean(key, takes))
+			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, spelling.Hint(key, takes))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -126,7 +127,7 @@ func (p *parser) target(o object) (targets.Target, bool) {
 		if n == nil {
 			n = o.node
 		}
-		p.hinted(n, knownNames(known), "unknown target %s%s", quote(name), didYouMean(name, known))
+		p.hinted(n, knownNames(known), "unknown target %s%s", quote(name), spelling.Hint(name, known))
 	}
 	return t, ok
 }
@@ -144,7 +145,7 @@ func (p *parser) guarantees(o object) []string {
 		switch {
 		case !ok:
 		case !slices.Contains(p.v.Guarantees, name):
-			p.hinted(item, knownNames(p.v.Guarantees), "unknown guarantee %s%s", quote(name), didYouMean(name, p.v.Guarantees))
+			p.hinted(item, knownNames(p.v.Guarantees), "unknown guarantee %s%s", quote(name), spelling.Hint(name, p.v.Guarantees))
 		case slices.Contains(named, name):
 			p.problem(item, "guarantee %s is named twice", quote(name))
 		default:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // The keys of when, as schema.json has them too.
@@ -168,7 +169,7 @@ func (r *reading) manner(spec *faults.Spec) {
 		}
 		if text != "" && !unicode.IsDigit(rune(text[0])) {
 			return "", fmt.Errorf("%s is none: write at-once, after-answer, or a time as in 300ms%s", quote(text),
-				didYouMean(text, []string{"at-once", "after-answer"}))
+				spelling.Hint(text, []string{"at-once", "after-answer"}))
 		}
 		var err error
 		spec.Delay, err = length(time.Millisecond, time.Minute)(text)
@@ -185,7 +186,7 @@ func (r *reading) choice(key string, words ...string) string {
 	n = resolve(n)
 	word, ok := r.text(n, key)
 	if ok && !slices.Contains(words, word) {
-		r.problem(n, "%s: %s is none: write %s%s", key, quote(word), strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], didYouMean(word, words))
+		r.problem(n, "%s: %s is none: write %s%s", key, quote(word), strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], spelling.Hint(word, words))
 	}
 	return word
 }

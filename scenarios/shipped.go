@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 //go:embed *.yaml
@@ -88,5 +90,5 @@ func Find(nameOrPath string) (Info, error) {
 		names = append(names, i.Name)
 	}
 	return Info{}, fmt.Errorf("no scenario is called %q%s; %s; a file of your own is named by its path, as in ./%s.yaml",
-		nameOrPath, didYouMean(nameOrPath, names), knownNames(names), nameOrPath)
+		nameOrPath, spelling.Hint(nameOrPath, names), knownNames(names), nameOrPath)
 }

@@ -54,18 +54,3 @@ func TestRatesAndSizes(t *testing.T) {
 		assert.Error(t, err, text)
 	}
 }
-
-func TestDidYouMean(t *testing.T) {
-	known := []string{"crash", "pause", "partition", "latency", "lost-response"}
-	for wrong, want := range map[string]string{
-		"partitoin": "partition", "crahs": "crash", "Crash": "crash", "lost-respons": "lost-response", "latncy": "latency", "kill": "",
-		"a-name-of-something-else": "", "": "",
-	} {
-		if want != "" {
-			want = ` (did you mean "` + want + `"?)`
-		}
-		assert.Equal(t, want, didYouMean(wrong, known), wrong)
-	}
-	assert.Equal(t, 1, distance("ab", "ba", 9), "swapped neighbours are one mistake")
-	assert.Equal(t, 3, distance("kitten", "sitting", 9))
-}

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/wreckon/wreckon/internal/spelling"
 )
 
 // parser walks the nodes of one file and collects what is wrong with it. It never stops at a problem: what could not be read is left
@@ -141,7 +143,7 @@ func (p *parser) merge(o *object, n *yaml.Node, depth int) {
 func (p *parser) unknown(o object, what string, known []string) {
 	for _, e := range o.entries {
 		if !slices.Contains(known, e.key.Value) {
-			p.hinted(e.key, knownNames(known), "unknown key %s in %s%s", quote(e.key.Value), what, didYouMean(e.key.Value, known))
+			p.hinted(e.key, knownNames(known), "unknown key %s in %s%s", quote(e.key.Value), what, spelling.Hint(e.key.Value, known))
 		}
 	}
 }

@@ -75,14 +75,6 @@ func TestEveryNameIsExplained(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for _, c := range []struct{ name, want string }{
-		{"quik", "quick"}, {"relaycrash", "relay-crash"}, {"xyzzy", ""}, {"", ""},
-	} {
-		assert.Equal(t, c.want, nearest(c.name, []string{"quick", "relay-crash", "everything"}), c.name)
-	}
-}
-
 // The example of docs/history.md is the one that the script runs.
 func TestTheLogOfTheDocumentationIsChecked(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "history.md"))

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/reports"
 )
 
@@ -99,44 +99,9 @@ func termOptions() reports.TermOptions {
 
 // unknown is the error for a name that does not exist, with the nearest one that does.
 func unknown(what, name string, known []string, hint string) error {
-	msg := fmt.Sprintf("unknown %s %q", what, name)
-	if near := nearest(name, known); near != "" {
-		msg += fmt.Sprintf(" (did you mean %q?)", near)
-	}
+	msg := fmt.Sprintf("unknown %s %q", what, name) + spelling.Hint(name, known)
 	if hint != "" {
 		msg += "\n" + hint
 	}
 	return usage(errors.New(msg))
-}
-
-// nearest finds the known name that a misspelt one was probably meant to be; "" where none is near.
-func nearest(name string, known []string) string {
-	best, dist := "", len(name)/3+2
-	for _, k := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < dist {
-			best, dist = k, d
-		}
-	}
-	return best
-}
-
-// distance is the edit distance of Levenshtein.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diag = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -26,11 +26,11 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads"},
-	"faults":               {"history", "targets", "faults/wire"},
+	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
-	"scenarios":            {"faults", "targets", "workloads", "history"},
-	"checkers":             {"history"},
+	"scenarios":            {"faults", "targets", "workloads", "history", "internal/spelling"},
+	"checkers":             {"history", "internal/spelling"},
 	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
 	"reference/...":        {"reference/..."},
 	"internal/rundir":      {},
@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/proof":        {"checkers"},
 	"internal/architecture": {},
 	"internal/servers":      {},
+	"internal/spelling":     {},
 	"cmd/wreckon":           {"..."},
 }
 
