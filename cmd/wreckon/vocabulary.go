@@ -40,7 +40,7 @@ func vocabulary() scenarios.Vocabulary {
 // condition checks a requirement or a threshold, and says in which column it is wrong.
 func condition(text string) error {
 	_, err := checkers.ParseCondition(text)
-	return placed(err)
+	return inColumn(err)
 }
 
 // abort says why a threshold cannot end a run early.
@@ -49,10 +49,10 @@ func abort(text string) error {
 	if err == nil {
 		err = cond.Abort()
 	}
-	return placed(err)
+	return inColumn(err)
 }
 
-func placed(err error) error {
+func inColumn(err error) error {
 	var wrong *checkers.CondError
 	if errors.As(err, &wrong) {
 		return scenarios.Placed(wrong.Column, wrong.Msg)
