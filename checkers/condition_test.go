@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wreckon/wreckon/history"
 )
 
 func TestParseCondition(t *testing.T) {
@@ -112,5 +114,13 @@ func FuzzParseCondition(f *testing.F) {
 		again, err := ParseCondition(c.Text)
 		require.NoError(t, err)
 		assert.Equal(t, c, again)
+		if err := c.Abort(); err != nil {
+			var bad *CondError
+			require.ErrorAs(t, err, &bad)
+			assert.LessOrEqual(t, 1, bad.Column)
+			assert.LessOrEqual(t, bad.Column, len(c.Text)+1)
+		} else if _, err := NewWatch(history.Claims{}, []string{text}); err != nil {
+			t.Errorf("%q may abort a run, and cannot be watched: %v", text, err)
+		}
 	})
 }
