@@ -377,7 +377,7 @@ var transitions = map[string][]string{
 	"out-of-stock": {"api accepted", "saga started", "inventory out-of-stock", "saga ended", "api compensated"},
 	"undeliverable": {"api accepted", "saga started", "inventory reserved", "payments charged", "shipping undeliverable", "saga compensating",
 		"payments refunded", "inventory released", "saga ended", "api compensated"},
-	"poison": {"api accepted", "saga started", "inventory quarantined", "saga ended", "api quarantined"},
+	"poison": {"api accepted", "saga started", "inventory set-aside", "saga ended", "api quarantined"},
 }
 
 // verifyTrail checks the chains link by link against the heads, and that each order has its entries, each once.

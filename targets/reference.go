@@ -76,8 +76,8 @@ func Reference() Target {
 			},
 			Compensation: "reverse",
 			// Doing a step and undoing it are under one lease, whose tokens the gateway is shown.
-			// A call that got no answer is made again after at least half of 50 ms, up to the tries of one message (intent.MaxTries); a charge
-			// and its refund are a message each. How far apart calls reach the gateway is up to the network, and not promised.
+			// A message may call the gateway intent.MaxTries times; a charge and its refund are a message each. How far apart calls reach the
+			// gateway is up to what lies between: of the waits nothing is promised that could be seen there.
 			Retries: []history.Retries{{Step: "charge", Max: 50}, {Step: "ship", Max: 25}},
 			Fencing: []history.Fencing{{Step: "charge", Resource: "unit"}, {Step: "ship", Resource: "unit"}},
 			// Everything that is told of an order carries the trace of the client that first asked for it.

@@ -88,7 +88,7 @@ func (r *reference) readAudit(ctx context.Context) (int, error) {
 		unit, err := history.ParseUnit(r.prefix, b.OrderID)
 		if err != nil {
 			unit = history.NoUnit
-		} else if b.Transition == "quarantined" && b.Step != "" {
+		} else if b.Transition == "set-aside" {
 			r.setAside = append(r.setAside, letter{unit: unit, at: l.Source})
 		}
 		r.w.Recorder.Record(history.Event{

@@ -33,7 +33,6 @@ var All = []Defect{
 	NoFencing,
 	LostTraceOnRedelivery,
 	UnboundedRetries,
-	NoJitter,
 	WaitInWrongUnit,
 	DeadLetterWithoutContext,
 	DeadLetterDroppedWhenFull,

@@ -102,7 +102,7 @@ func (p leased) Perform(ctx context.Context, d message.Delivery, e Effect) error
 	if err != nil || begun.done {
 		return p.Inbox.Failed(ctx, d, err)
 	}
-	answer, err := p.call(ctx, d, e, begun)
+	answer, err := p.call(ctx, d, e, &begun)
 	if err != nil {
 		return p.giveUp(ctx, begun, err)
 	}
@@ -114,6 +114,7 @@ type intention struct {
 	done    bool // nothing is left to do
 	key     string
 	attempt int
+	tries   int // calls made, and the one that is about to be
 	lease   lease.Lease
 }
 
@@ -143,7 +144,8 @@ func (p leased) begin(ctx context.Context, d message.Delivery, e Effect) (intent
 		if err != nil {
 			return err
 		}
-		return p.count(tx, d, e)
+		in.tries, err = p.count(tx, d, e)
+		return err
 	})
 	if err == nil && held != nil {
 		return in, &broker.Later{After: time.Until(held.Until) + p.Backoff.Delay(1), Err: held}
@@ -167,24 +169,23 @@ func intend(tx *store.Tx, e Effect) (key, outcome string, err error) {
 }
 
 // count counts a call that is about to be made, so that a crash cannot make us forget it.
-func (p leased) count(tx *store.Tx, d message.Delivery, e Effect) error {
-	var tries int
-	err := tx.Row(`UPDATE intents SET tries = CASE message WHEN ?3 THEN tries + 1 ELSE 1 END, message = ?3
+func (p leased) count(tx *store.Tx, d message.Delivery, e Effect) (tries int, err error) {
+	err = tx.Row(`UPDATE intents SET tries = CASE message WHEN ?3 THEN tries + 1 ELSE 1 END, message = ?3
 		WHERE order_id = ?1 AND step = ?2 RETURNING tries`, []any{e.OrderID, e.Step, d.ID}, &tries)
 	if err != nil {
-		return fmt.Errorf("count call to %s %s: %w", e.Step, e.OrderID, err)
+		return 0, fmt.Errorf("count call to %s %s: %w", e.Step, e.OrderID, err)
 	}
 	if tries > p.Tries {
-		return inbox.Permanent(errExhausted)
+		return tries, inbox.Permanent(errExhausted)
 	}
-	return nil
+	return tries, nil
 }
 
 // call asks the gateway until it answers, but begins no call that could outlive the lease.
-func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in intention) (gateway.Answer, error) {
+func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in *intention) (gateway.Answer, error) {
 	call := gateway.Call{OrderID: e.OrderID, Key: in.key, Token: in.lease.Token, Fenced: true, Trace: d.Trace}
 	var failure error
-	for n := 1; ; n++ {
+	for {
 		if time.Until(in.lease.Expires) < p.Timeout {
 			return gateway.Answer{}, errors.Join(errors.New("lease is running out"), failure)
 		}
@@ -196,12 +197,17 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in inten
 			return answer, err
 		}
 		failure = err
-		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", n, "error", err)
+		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", in.tries, "error", err)
 		d.Extend()
-		if err := p.Backoff.Wait(ctx, n); err != nil {
+		// The waits go on growing from lease to lease and from process to process.
+		if err := p.Backoff.Wait(ctx, in.tries); err != nil {
 			return gateway.Answer{}, errors.Join(err, failure)
 		}
-		if err := p.DB.Write(ctx, func(tx *store.Tx) error { return p.count(tx, d, e) }); err != nil {
+		err = p.DB.Write(ctx, func(tx *store.Tx) (err error) {
+			in.tries, err = p.count(tx, d, e)
+			return err
+		})
+		if err != nil {
 			return gateway.Answer{}, errors.Join(err, failure)
 		}
 	}
@@ -213,7 +219,7 @@ func (p leased) giveUp(ctx context.Context, in intention, cause error) error {
 	if errors.Is(err, lease.ErrLost) {
 		err = nil
 	}
-	return &broker.Later{After: p.Backoff.Delay(in.attempt), Err: errors.Join(cause, err)}
+	return &broker.Later{After: p.Backoff.Delay(in.tries), Err: errors.Join(cause, err)}
 }
 
 func (p leased) finish(ctx context.Context, d message.Delivery, e Effect, in intention, answer gateway.Answer) error {

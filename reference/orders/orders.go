@@ -51,9 +51,9 @@ const (
 	Undeliverable = "undeliverable"
 	Refunded      = "refunded"
 	Released      = "released"
-	SetAside      = "quarantined" // the command is a dead letter
-	Retry         = "retry"       // a person wants it tried again
-	GiveUp        = "give-up"     // a person has decided that it will not be done
+	SetAside      = "set-aside" // the command is a dead letter
+	Retry         = "retry"     // a person wants it tried again
+	GiveUp        = "give-up"   // a person has decided that it will not be done
 )
 
 // The subjects of messages. A command or event carries an Order, a reply a Reply, and SubjectClosed a Closed.

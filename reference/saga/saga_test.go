@@ -91,9 +91,9 @@ func TestEachReplyLeadsToTheNextStepOrBack(t *testing.T) {
 			[]string{"reserved", "charged", "undeliverable", "refunded", "released"},
 			[]string{reserve, charge, ship, refund, release, "compensated"},
 		},
-		"poison":        {[]string{"quarantined"}, []string{reserve, "quarantined"}},
-		"poison later":  {[]string{"reserved", "charged", "quarantined"}, []string{reserve, charge, ship, "quarantined"}},
-		"poison's undo": {[]string{"reserved", "declined", "quarantined"}, []string{reserve, charge, release, "quarantined"}},
+		"poison":        {[]string{orders.SetAside}, []string{reserve, "quarantined"}},
+		"poison later":  {[]string{"reserved", "charged", orders.SetAside}, []string{reserve, charge, ship, "quarantined"}},
+		"poison's undo": {[]string{"reserved", "declined", orders.SetAside}, []string{reserve, charge, release, "quarantined"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := open(t)
@@ -119,7 +119,7 @@ func TestRepliesThatDoNotFitAreIgnored(t *testing.T) {
 	}
 	assert.Equal(t, []string{reserve}, o.sent())
 	require.NoError(t, o.reply("out-of-stock"))
-	require.NoError(t, o.reply("quarantined"), "after the end")
+	require.NoError(t, o.reply(orders.SetAside), "after the end")
 	assert.Equal(t, []string{reserve, "compensated"}, o.sent())
 }
 
@@ -130,4 +130,25 @@ func TestAReplyToNothingIsSetAside(t *testing.T) {
 		require.Error(t, o.Replied(t.Context(), d))
 	}
 	require.NoError(t, o.Replied(t.Context(), d))
+}
+
+// What a person decides about a step that was set aside, and what came of it. A decision that overtakes the news comes again.
+func TestAPersonDecidesWhatBecomesOfAStepThatWasSetAside(t *testing.T) {
+	for how, want := range map[string]string{orders.GiveUp: "compensated", orders.Retry: "commands.inventory.reserve"} {
+		t.Run(how, func(t *testing.T) {
+			o := open(t)
+			require.NoError(t, o.created())
+			decide := func() error {
+				return o.Replied(t.Context(), o.deliver(orders.Reply{OrderID: "o-1", Step: orders.Reserve, Outcome: how}.Message("x", "trace")))
+			}
+			require.ErrorIs(t, decide(), saga.ErrEarly)
+			require.NoError(t, o.reply(orders.SetAside))
+			require.NoError(t, decide())
+			sent := o.sent()
+			assert.Equal(t, want, sent[len(sent)-1])
+			open, err := o.Open(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, how == orders.Retry, open == 1)
+		})
+	}
 }
