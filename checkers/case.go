@@ -53,6 +53,8 @@ type Case struct {
 
 	events *lazyGroups // of a unit, in order
 	opsOf  *lazyGroups // operations of a unit, in order of their call
+
+	successes *successes // of operations, from each on
 }
 
 // unit is what the pass knows of one unit of work.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -334,20 +335,36 @@ func (c *Case) judgeBites(s *span) (verdict FaultVerdict, reason string) {
 // recovery is the time from the beginning of a heal to the first operation begun after it that was ok; -1 where none was. tried
 // tells whether any operation was begun at all.
 func (c *Case) recovery(from uint32) (d time.Duration, tried bool) {
-	first := sort.Search(len(c.ops), func(i int) bool { return c.ops[i].call > from })
-	best := none
-	for _, o := range c.ops[first:] {
-		if o.call > best {
-			break
-		}
-		if o.ret != none && c.H.Kind[o.ret] == history.KindOK {
-			best = min(best, o.ret)
-		}
+	asked, ok := c.comesBack(from)
+	if ok == none {
+		return -1, asked != none
 	}
-	if best == none {
-		return -1, first < len(c.ops)
+	return c.at(ok) - c.at(from), true
+}
+
+// comesBack finds the first operation that was begun after an event, and the first success of those that were; none where there is
+// none.
+func (c *Case) comesBack(from uint32) (asked, ok uint32) {
+	c.successes.once.Do(func() { // the first success of each operation and those begun after it
+		c.successes.first = make([]uint32, len(c.ops)+1)
+		c.successes.first[len(c.ops)] = none
+		for k, o := range slices.Backward(c.ops) {
+			c.successes.first[k] = c.successes.first[k+1]
+			if o.ret != none && c.H.Kind[o.ret] == history.KindOK {
+				c.successes.first[k] = min(c.successes.first[k], o.ret)
+			}
+		}
+	})
+	k := sort.Search(len(c.ops), func(i int) bool { return c.ops[i].call > from })
+	if k == len(c.ops) {
+		return none, none
 	}
-	return c.at(best) - c.at(from), true
+	return c.ops[k].call, c.successes.first[k]
+}
+
+type successes struct {
+	once  sync.Once
+	first []uint32
 }
 
 // because adds to a reason what the injector said.

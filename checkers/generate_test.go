@@ -46,15 +46,31 @@ func generate(d dice, units int) *script {
 	for _, name := range []string{"api", "inventory", "payments", "shipping"} {
 		w.source(name) // each names its last number, also where that is none
 	}
+	w.claimMore()
+	w.count()
+	first := &item{w: w}
 	for u := range units {
-		w.order(&item{w: w, u: history.Unit(u), leases: map[string]uint64{}})
+		o := &item{w: w, u: history.Unit(u), leases: map[string]uint64{}}
+		if u == 0 {
+			first = o
+		}
+		w.order(o)
 	}
 	for f := range d.below(3) {
 		w.fault(fmt.Sprintf("f%d", f+1))
 	}
+	for range w.below(2) {
+		w.drain()
+	}
 	w.mix()
+	known := uint64(0)
+	for _, step := range w.reading(first, 1<<20, &known) { // somebody asks once the faults are gone
+		step()
+	}
 	w.redeliver()
 	w.rest("settled")
+	w.count()
+	w.trace()
 	w.heads()
 	w.phase("observe", history.OutcomeEnd, "")
 	return w.script
@@ -183,8 +199,14 @@ func (w *world) process(o *item, class int) (steps []func()) {
 	case refusedClass, vanishedClass:
 		return nil
 	case poisonClass:
-		end("quarantined", "none")
-		return steps
+		if w.below(2) == 0 {
+			end("quarantined", "none")
+			return steps
+		}
+		steps = append(steps, w.release(o)...)
+	}
+	if class > undeliverableClass && w.below(2) == 0 {
+		steps = append(steps, w.load(o)...)
 	}
 	audit("inventory", "reserved", "reserve")
 	switch class {

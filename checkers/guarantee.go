@@ -12,21 +12,22 @@ type Guarantee struct {
 	Name    string
 	Promise string   // one sentence
 	Finds   string   // what a violation looks like, in a few sentences
-	Needs   []string // history.Feed constants; without them it is not tested
+	Needs   []string // history.Feed constants; without them it is not tested. Empty: what the harness records by itself is enough
 	Check   func(*Case) Judgement
 }
 
 // Wants says what a guarantee needs, as a person reads it.
 func (g Guarantee) Wants() string {
 	if len(g.Needs) == 0 {
-		return "nothing but what clients ask and are answered"
+		return "nothing but what the harness itself records"
 	}
 	return strings.Join(g.Needs, ", ")
 }
 
 // Spec says what to judge and against what. Its zero value judges every guarantee the history can carry.
 type Spec struct {
-	Guarantees []string // names; empty: all
+	Guarantees []string    // names; empty: all
+	Extra      []Guarantee // of one's own, judged like the others; see Case.Judge
 	Require    []string
 	Thresholds []string
 	Planned    []PlannedFault

@@ -14,7 +14,7 @@ import (
 
 // judge prepares the history once, lets every checker speak, and comes to a verdict.
 func judge(h *history.History, spec Spec) Result {
-	return judgeWith(h, spec, Guarantees)
+	return judgeWith(h, spec, with(Guarantees, spec.Extra))
 }
 
 func judgeWith(h *history.History, spec Spec, table []Guarantee) (r Result) {
@@ -68,6 +68,9 @@ func (c *Case) judgeAll(spec Spec, table []Guarantee) []Judgement {
 	for _, g := range chosen {
 		j := c.judgeOne(g, c.patience())
 		j.Guarantee, j.Promise = g.Name, g.Promise
+		for k := range j.Findings {
+			j.Findings[k].Guarantee = g.Name
+		}
 		out = append(out, j)
 	}
 	return out

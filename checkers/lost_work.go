@@ -35,17 +35,13 @@ func checkLostWork(c *Case) Judgement {
 		if x.accounted() {
 			continue
 		}
+		if s, lost := c.lost(u); lost {
+			suspects = append(suspects, s)
+		}
 		switch {
-		case x.kind == unseen || x.kind == absent:
-			suspects = append(suspects, c.gone(u))
-		case x.kind == open && c.settled():
-			suspects = append(suspects, c.abandoned(u))
-		case x.kind == open && c.quiesce != "deadline":
+		case x.kind == open && !c.settled() && c.quiesce != "deadline":
 			undecided++
 		case x.kind == completed:
-			if missing := c.missingSteps(u); len(missing) > 0 {
-				suspects = append(suspects, c.unfinished(u, missing))
-			}
 			for s, step := range c.steps {
 				_, known := c.stepInForce(u, s)
 				unlooked[s] = unlooked[s] || step.Required && !known
@@ -77,6 +73,25 @@ func (c *Case) endMissing() string {
 		return "the final states were read, and not one came back: whether all work is gone or the reading failed, nobody can tell"
 	}
 	return ""
+}
+
+// lost tells whether a unit was acknowledged and is certainly lost, given that its end was read (see endMissing).
+func (c *Case) lost(u int) (s suspect, lost bool) {
+	x := &c.units[u]
+	if !x.acknowledged() || x.accounted() {
+		return s, false
+	}
+	switch {
+	case x.kind == unseen || x.kind == absent:
+		return c.gone(u), true
+	case x.kind == open && c.settled():
+		return c.abandoned(u), true
+	case x.kind == completed:
+		if missing := c.missingSteps(u); len(missing) > 0 {
+			return c.unfinished(u, missing), true
+		}
+	}
+	return s, false
 }
 
 func (c *Case) gone(u int) suspect {

@@ -294,16 +294,18 @@ func (c *Case) faultMetrics(v values, faults []FaultResult) {
 }
 
 func (c *Case) lateMetrics(v values) {
-	if c.lateness == none {
-		return
-	}
-	var late map[string]float64 // nanoseconds
-	if json.Unmarshal([]byte(c.str(c.H.Value[c.lateness])), &late) != nil {
-		return
-	}
+	late := c.late()
 	for _, q := range []string{"p50", "p99", "max"} {
 		if ns, ok := late[q]; ok {
 			v["lateness."+q] = ns / 1e9
 		}
 	}
+}
+
+// late is how late the harness itself was, in nanoseconds; nil where nobody measured it.
+func (c *Case) late() (late map[string]float64) {
+	if c.lateness == none || json.Unmarshal([]byte(c.str(c.H.Value[c.lateness])), &late) != nil {
+		return nil
+	}
+	return late
 }

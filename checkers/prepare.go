@@ -13,7 +13,7 @@ import (
 func prepare(ctx context.Context, h *history.History, budget time.Duration) *Case {
 	c := &Case{H: h, ctx: ctx, budget: budget, vocabulary: newVocabulary(h),
 		quiesceAt: none, observeBegin: none, observeEnd: none, baselineFails: none, lateness: none,
-		events: new(lazyGroups), opsOf: new(lazyGroups)}
+		events: new(lazyGroups), opsOf: new(lazyGroups), successes: new(successes)}
 	c.noun = c.claims.Unit
 	if c.noun == "" {
 		c.noun = "unit"

@@ -26,7 +26,8 @@ import (
 //	[time] fault ID KIND TARGET begin|confirmed|end|healed|failed [EVIDENCE]
 //	[time] exchange EDGE SIGNATURE UNIT|- [n=N] [asked=TIME] [delivered=TIME] [answered=TIME] [returned=TIME] [deliveries=N] [fault=ID] [refused]
 //	                                                              exchange "payments -> gateway" "POST /charges" o-17 n=12
-//	[time] process COMPONENT OUTCOME VALUE
+//	[time] process COMPONENT OUTCOME [VALUE] [t=PID]
+//	[time] lateness DURATION                                      how late the harness itself was at worst
 //	[time] happy|declined UNIT CLIENT                             a whole order that goes well; its end is observed by itself
 //	[time] settled|idle|deadline                                  quiescence, and the observation begins
 //	[time] stopped                                                the observation begins at once
@@ -94,6 +95,11 @@ func (s *script) line(l string) (err error) {
 			"exited": history.OutcomeExited}[w.next()]
 		e.Value = w.next()
 		s.add(e)
+		return s.identify(w)
+	case "lateness":
+		late, err := time.ParseDuration(w.next())
+		s.add(history.Event{Kind: history.KindNote, Unit: history.NoUnit, Op: "lateness", Value: fmt.Sprintf(`{"max":%d}`, late)})
+		return err
 	case "happy":
 		s.happy(w.unit(), w.actor())
 	case "declined":

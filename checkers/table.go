@@ -15,11 +15,17 @@ var Guarantees = []Guarantee{
 	noPhantomEffects,
 	atomicOutcome,
 	completeAudit,
+	authorisedActions,
 	noStuckWork,
 	fencing,
 	idempotentAnswers,
 	linearizableState,
 	orderedDelivery,
+	checkpointProgress,
+	conservedTotals,
+	traced,
+	boundedRecovery,
+	gracefulDrain,
 }
 
 // Lookup finds a guarantee by name.

@@ -91,6 +91,20 @@ const metricsIntro = `Guarantees know no tolerance: one finding is a violation, 
 says how much of it there is. The ten indicators of safe completion, M1 to M10, are measured in every run; one that there was nothing to
 measure on is shown as such, and a threshold on it cannot be judged. Quantiles are of the nearest rank: a value that was measured.`
 
+const pageOwn = `## Your own
+
+Most of what a target promises of its own is a claim: data, in the header of every history ([history.md](history.md)), without a line of
+code. A lifecycle is ` + "`states.next`" + `; sums that must hold are ` + "`totals`" + `; the order of effects is ` + "`ordering`" + `; bounds on retries, time, recovery and
+drain are ` + "`retries`, `deadlines`, `recovery` and `drain`" + `; who may do what is ` + "`privileges`" + `.
+
+What no claim can say is a value in Go: a ` + "`checkers.Guarantee`" + ` with a name, a sentence, the feeds that it needs and a function, handed to
+` + "`checkers.Judge`" + ` in ` + "`Spec.Extra`" + `. It is judged, reported and weighed like the others: one that panics or hangs is unknown, one whose feeds are
+missing is not tested. Its function sees the history unit by unit (` + "`Units`, `Events`, `Name`, `Acknowledged`, `Rested`" + `) or column by column
+(` + "`Case.H`" + `), and ends with ` + "`Case.Judge`" + `: what was looked at, how often, and a ` + "`Breach`" + ` for each finding, with the events that prove it. A
+complete one is the example of ` + "`Spec`" + `: [checkers/example_test.go](../checkers/example_test.go).
+
+`
+
 func guaranteesPage() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
@@ -98,6 +112,7 @@ func guaranteesPage() string {
 		fmt.Fprintf(&b, "## %s\n\n**%s**\n\n%s\n\nNeeds: %s.\n\n", g.Name, g.Promise, wrap(g.Finds, 130), g.Wants())
 	}
 	b.WriteString(pageTail)
+	b.WriteString(pageOwn)
 	b.WriteString("## Metrics\n\n" + metricsIntro + "\n\n| metric | | measured as | what it is |\n| --- | --- | --- | --- |\n")
 	for _, m := range Metrics {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.M, m.Unit, m.Doc)

@@ -50,6 +50,7 @@ type vocabulary struct {
 
 	submit, read, amend history.Ref
 	do, undo            history.Ref
+	refs                finder // where the names of the claims stand among the strings of the history
 }
 
 const noRef = ^history.Ref(0)
@@ -58,13 +59,24 @@ const noRef = ^history.Ref(0)
 type finder map[string]history.Ref
 
 func newFinder(h *history.History) finder {
-	f := finder{"submit": noRef, "read": noRef, "amend": noRef, "do": noRef, "undo": noRef}
+	f := finder{"submit": noRef, "read": noRef, "amend": noRef, "do": noRef, "undo": noRef, "total": noRef, "checkpoint": noRef}
 	claims := h.Header.Claims
 	for _, s := range claims.Steps {
 		f[s.Name], f[s.AuditDo], f[s.AuditUndo] = noRef, noRef, noRef
 	}
 	for _, t := range claims.States.Audits {
 		f[t] = noRef
+	}
+	for _, p := range claims.Privileges {
+		f[p.Action], f[p.Approval] = noRef, noRef
+	}
+	for _, p := range claims.Checkpoints {
+		f[p.Step] = noRef
+	}
+	for _, total := range claims.Totals {
+		for _, t := range total.Terms {
+			f[t.Observed], f[t.Effects], f[t.Count] = noRef, noRef, noRef
+		}
 	}
 	var lengths uint64
 	for name := range f {
@@ -92,7 +104,7 @@ func (f finder) ref(name string) history.Ref {
 func newVocabulary(h *history.History) vocabulary {
 	f := newFinder(h)
 	v := vocabulary{claims: h.Header.Claims, submit: f.ref("submit"), read: f.ref("read"), amend: f.ref("amend"),
-		do: f.ref("do"), undo: f.ref("undo")}
+		do: f.ref("do"), undo: f.ref("undo"), refs: f}
 	s := &v.claims.States
 	if s.Completed == "" && s.Compensated == "" && s.Quarantined == "" {
 		s.Completed, s.Compensated, s.Quarantined = "completed", "compensated", "quarantined"
@@ -150,6 +162,9 @@ func (v *vocabulary) transition(f finder, name string) int {
 // and nothing requires them.
 func (v *vocabulary) addSteps(h *history.History, f finder) {
 	for _, s := range v.claims.Steps {
+		if slices.ContainsFunc(v.claims.Checkpoints, func(p history.Checkpoints) bool { return p.Step == s.Name }) {
+			s.Promise = "at-least-once" // done chunk by chunk, and many of a unit; checkpoint-progress counts each
+		}
 		if len(v.steps) < maxSteps {
 			v.steps, v.stepRefs = append(v.steps, s), append(v.stepRefs, f.ref(s.Name))
 		}

@@ -49,8 +49,8 @@ func (c *component) running() *incarnation {
 }
 
 // signal sends a signal to the process group of the component, and only to that incarnation if one is given. It holds the lock
-// against reaping, so that the id is certainly still ours.
-func (c *component) signal(sig syscall.Signal, only *incarnation) (*incarnation, error) {
+// against reaping, so that the id is certainly still ours, and that whatever sent says of it comes before its end.
+func (c *component) signal(sig syscall.Signal, only *incarnation, sent ...func(*incarnation)) (*incarnation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.now
@@ -62,6 +62,9 @@ func (c *component) signal(sig syscall.Signal, only *incarnation) (*incarnation,
 	}
 	if sig == syscall.SIGKILL || sig == syscall.SIGTERM {
 		i.told, i.toldAt = sig, time.Now()
+	}
+	for _, say := range sent {
+		say(i)
 	}
 	return i, nil
 }
@@ -155,13 +158,7 @@ func (p *Processes) reap(c *component, i *incarnation, output *os.File) {
 	i.how = i.cmd.ProcessState.String()
 	i.ended = true
 	alone := i.told == 0 && i.awaited == 0
-	c.mu.Unlock()
-
-	// A child in a group of its own may keep the pipe open for ever.
-	_ = output.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	<-copied
-	output.Close()
-	switch i.told {
+	switch i.told { // before the log is read to its end: how long a component took to go is judged by this event
 	case 0:
 		p.record(c, i.pid, history.OutcomeExited, i.how+", not asked for")
 	case syscall.SIGTERM:
@@ -169,6 +166,12 @@ func (p *Processes) reap(c *component, i *incarnation, output *os.File) {
 	default:
 		p.record(c, i.pid, history.OutcomeKilled, i.how)
 	}
+	c.mu.Unlock()
+
+	// A child in a group of its own may keep the pipe open for ever.
+	_ = output.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	<-copied
+	output.Close()
 	if p.opts.Undo != nil {
 		// If this fails, cleaning looks for a process that is gone, and finds that it is.
 		_ = p.opts.Undo.ProcessGone(i.pid)

@@ -38,11 +38,16 @@ func (p *Processes) Kill(ctx context.Context, name string) error {
 // Terminate sends SIGTERM to the component's process group and returns when the component is reaped. After grace it is killed, and
 // the error is ErrGraceExceeded; when ctx ends first it is left as it is.
 func (p *Processes) Terminate(ctx context.Context, name string, grace time.Duration) error {
-	c, i, err := p.tell(name, syscall.SIGTERM)
+	c, err := p.find(name)
+	var i *incarnation
+	if err == nil {
+		i, err = c.signal(syscall.SIGTERM, nil, func(i *incarnation) {
+			p.record(c, i.pid, history.OutcomeTerminated, fmt.Sprintf("grace %v", grace))
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("terminate %s: %w", name, err)
 	}
-	p.record(c, i.pid, history.OutcomeTerminated, fmt.Sprintf("grace %v", grace))
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
