@@ -8,8 +8,9 @@ RUNS    ?= 20
 SEEDS   ?= 10
 PROOF   ?= docs/proof.md
 SOAK    ?= 10m
+CASES   ?= 1000000
 
-.PHONY: build run run-defect test race prove bench fuzz soak clean
+.PHONY: build run run-defect test race prove bench differential fuzz soak clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
@@ -34,6 +35,9 @@ prove: build ## every defect is found by the checker that must find it; the corr
 
 bench: ## the figures of docs/performance.md, each beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon
+
+differential: ## the checkers that are fast against slow ones that follow the definition: make differential CASES=20000 for less
+	WRECKON_CASES=$(CASES) $(GO) test -run Agree -count 1 -timeout 24h ./checkers -rapid.checks $(CASES)
 
 fuzz: ## every decoder, a minute each
 	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \

@@ -132,34 +132,64 @@ func TestCheckersThatFail(t *testing.T) {
 	assert.Equal(t, Inconclusive, r.Verdict)
 }
 
-// A search that does not end in its budget is unknown, and names the unit.
+// Where answers name no versions the order is searched. A search that does not end in its budget is unknown, and names the unit.
 func TestSearchThatNeedsTooMuch(t *testing.T) {
 	s := newScript()
 	s.invoke(1, "submit", 0, "", 1)
-	s.answer(1, history.KindOK, "pending", 1)
+	s.answer(1, history.KindOK, "pending", 0)
 	for k := range 40 { // each may have happened or not, in any order
 		s.invoke(100+k, "amend", 0, "", 1)
-		e := &s.events[len(s.events)-1]
-		e.Token, e.Value = uint64(1+k%4), "note"
+		s.last().Token, s.last().Value = uint64(1+k%4), "note"
 	}
-	for k := range 6 {
+	for range 6 {
 		s.invoke(1, "read", 0, "", 1)
-		s.answer(1, history.KindOK, "pending|note", uint64(3+k))
+		s.answer(1, history.KindOK, "pending|note", 0)
 	}
 	s.invoke(1, "read", 0, "", 1)
-	s.answer(1, history.KindOK, "pending|never-written", 30)
+	s.answer(1, history.KindOK, "pending|never-written", 0)
 	r := Judge(s.finish(), Spec{Guarantees: []string{"linearizable-state"}, Budget: 2 * time.Second})
 	assert.Equal(t, Unknown, r.Guarantees[0].Status)
 	assert.Regexp(t, `order o-1 could not be decided: the search over \d+ operations`, r.Guarantees[0].Reason)
 
 	s = newScript()
-	for range maxCalls + 1 {
+	s.invoke(1, "submit", 0, "", 1)
+	s.answer(1, history.KindOK, "pending", 0)
+	for range maxCalls {
 		s.invoke(1, "read", 0, "", 1)
-		s.answer(1, history.KindOK, "absent", 0)
+		s.answer(1, history.KindOK, "pending|", 0)
 	}
+	s.invoke(1, "read", 0, "", 1) // completed is read, and an open read that began before may still say pending
+	s.invoke(2, "read", 0, "", 1)
+	s.answer(2, history.KindOK, "completed|", 0)
+	s.answer(1, history.KindOK, "pending|", 0)
 	r = Judge(s.finish(), Spec{Guarantees: []string{"linearizable-state"}})
 	assert.Equal(t, Unknown, r.Guarantees[0].Status)
-	assert.Equal(t, "order o-1 could not be decided: it has 1001 operations, and the limit is 1000", r.Guarantees[0].Reason)
+	assert.Equal(t, "order o-1 could not be decided: it has 1003 operations, and the limit is 1000", r.Guarantees[0].Reason)
+}
+
+// Where every answer names a version there is no limit.
+func TestVersionsNeedNoSearch(t *testing.T) {
+	s := newScript()
+	s.invoke(1, "submit", 0, "", 1)
+	s.answer(1, history.KindOK, "pending", 1)
+	for k := range 64 { // never answered
+		s.invoke(100+k, "amend", 0, "", 1)
+		s.last().Token, s.last().Value = uint64(1+k), fmt.Sprint("note ", k)
+	}
+	const n = 20_000
+	for v := range uint64(n) {
+		s.invoke(1, "amend", 0, "", 1)
+		s.last().Token, s.last().Value = 100+v, fmt.Sprint("mine ", v)
+		s.invoke(2, "read", 0, "", 1)
+		s.answer(1, history.KindOK, "pending", 101+v)
+		s.answer(2, history.KindOK, fmt.Sprint("pending|mine ", v), 101+v)
+	}
+	j := Judge(s.history(), Spec{Guarantees: []string{"linearizable-state"}}).Guarantees[0]
+	assert.Equal(t, Holds, j.Status, j.Reason)
+	s.invoke(1, "read", 0, "", 1)
+	s.answer(1, history.KindOK, "pending|mine 0", n)
+	j = Judge(s.history(), Spec{Guarantees: []string{"linearizable-state"}}).Guarantees[0]
+	assert.Equal(t, Violated, j.Status, j.Reason)
 }
 
 func TestHostileHistories(t *testing.T) {

@@ -22,8 +22,9 @@ var linearizableState = Guarantee{
 	Promise: "What clients read and update of a unit looks as if it happened one operation at a time.",
 	Finds: "Submits, reads and conditional updates of one unit that no order explains which respects what came before what: a read " +
 		"that goes back behind an earlier one, a unit that leaves its end, an update that was accepted for a version already passed, " +
-		"or refused for the version it named, a note that nobody wrote or that a later read no longer shows. Each unit is a small " +
-		"history of its own, searched with Porcupine in a bounded time and memory; one that could not be decided is named.",
+		"or refused for the version it named, a note that nobody wrote or that a later read no longer shows. Where every answer names " +
+		"a version, the versions are the order and any unit is decided. Where one does not, the unit is a small history of its own, " +
+		"searched with Porcupine in a bounded time and memory; one that could not be decided is named.",
 	Needs: []string{history.FeedReads},
 	Check: checkLinearizable,
 }
@@ -122,28 +123,38 @@ func (c *Case) decide(ctx context.Context, units []int) []decision {
 
 func (c *Case) decideUnit(ctx context.Context, u int) decision {
 	d := decision{unit: u}
-	if n := len(c.operationsOf(u)); n > maxCalls {
-		d.reason = fmt.Sprintf("it has %d operations, and the limit is %d", n, maxCalls)
-		return d
-	}
 	list, versions := c.calls(u, &d.states)
-	d.legal, d.reason = search(ctx, list, versions)
+	d.legal, d.reason = explained(ctx, list, versions)
 	if !d.legal {
 		d.list = list
 	}
 	return d
 }
 
-// search tells whether some order explains the calls; a reason, where it gave up.
-func search(ctx context.Context, list []call, versions bool) (legal bool, reason string) {
-	if ctx.Err() != nil {
+// explained tells whether some order explains the calls; a reason, where it gave up. Where the answers name versions these are the order,
+// and where one does not, the order has to be searched: unless it lies at hand, or the notes alone show that there is none.
+func explained(ctx context.Context, list []call, versions bool) (legal bool, reason string) {
+	switch {
+	case ctx.Err() != nil:
 		return false, "the time for all searches was used up"
-	}
-	if witness(list, versions) {
+	case versions:
+		return ordered(ctx, list)
+	case witness(list):
 		return true, ""
+	case !notesExplained(list):
+		return false, ""
+	case len(list) > maxCalls:
+		return false, fmt.Sprintf("it has %d operations, and the limit is %d", len(list), maxCalls)
 	}
-	deadline, _ := ctx.Deadline()
-	timeout := max(min(time.Until(deadline), unitTime), time.Nanosecond)
+	return search(ctx, list, versions)
+}
+
+// search tries every order that respects time, as Porcupine does it.
+func search(ctx context.Context, list []call, versions bool) (legal bool, reason string) {
+	timeout := unitTime
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = max(min(time.Until(deadline), unitTime), time.Nanosecond)
+	}
 	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
 	operations := make([]porcupine.Operation, len(list))
 	for k := range list {
@@ -164,7 +175,7 @@ func search(ctx context.Context, list []call, versions bool) (legal bool, reason
 // at its call, an amendment without one not at all. The order respects time, since a comes before b wherever a had ended when b
 // began; so if each operation is legal in it, it is the proof that the unit is linearizable, and no search is needed. If not,
 // nothing is known.
-func witness(list []call, versions bool) bool {
+func witness(list []call) bool {
 	order := make([]int, 0, len(list))
 	for k := range list {
 		if !list[k].info || list[k].kind == lifeSubmit {
@@ -180,7 +191,7 @@ func witness(list []call, versions bool) bool {
 	slices.SortFunc(order, func(a, b int) int { return int(at(a) - at(b)) })
 	var s lifeState
 	for _, k := range order {
-		next, ok := s.step(&list[k].lifeOp, versions)
+		next, ok := s.step(&list[k].lifeOp, false)
 		if !ok {
 			return false
 		}
@@ -233,7 +244,7 @@ func (c *Case) unexplained(ctx context.Context, d decision) suspect {
 		if k == len(ends)-1 {
 			return true
 		}
-		legal, reason := search(ctx, upTo(list, ends[k], int64(c.H.Len())), versions)
+		legal, reason := explained(ctx, upTo(list, ends[k], int64(c.H.Len())), versions)
 		return !legal && reason == ""
 	})
 	if first == len(ends) {

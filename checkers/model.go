@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -248,18 +249,29 @@ func (c *Case) finalRead(u int, states *interned) (x call, ok bool) {
 // mergeRetries joins an amendment that is ok with the earlier tries of it that were never answered: the target may have taken the
 // first and answered the last from memory. The update is conditional on one version, so that it happened once.
 func mergeRetries(c *Case, list []call) []call {
-	var gone []int
+	type try struct {
+		expected uint64
+		note     history.Ref
+		key      history.Ref
+	}
+	tryOf := func(x *call) try { return try{x.expected, x.note, c.H.Key[x.op.call]} }
+	var unanswered map[try][]int
+	var gone map[int]bool
 	for k := range list {
-		a := &list[k]
-		if a.kind != lifeAmend || a.info || c.H.Attempt[a.op.call] < 2 {
-			continue
-		}
-		for e := range list[:k] {
-			b := &list[e]
-			if b.kind == lifeAmend && b.info && b.expected == a.expected && b.note == a.note && c.H.Key[b.op.call] == c.H.Key[a.op.call] {
-				a.begin = min(a.begin, b.begin)
-				gone = append(gone, e)
+		x := &list[k]
+		switch {
+		case x.kind != lifeAmend:
+		case x.info:
+			if unanswered == nil {
+				unanswered, gone = make(map[try][]int), make(map[int]bool)
 			}
+			unanswered[tryOf(x)] = append(unanswered[tryOf(x)], k)
+		case c.H.Attempt[x.op.call] > 1:
+			for _, earlier := range unanswered[tryOf(x)] {
+				x.begin = min(x.begin, list[earlier].begin)
+				gone[earlier] = true
+			}
+			delete(unanswered, tryOf(x))
 		}
 	}
 	if len(gone) == 0 {
@@ -267,29 +279,50 @@ func mergeRetries(c *Case, list []call) []call {
 	}
 	kept := list[:0]
 	for k := range list {
-		if !slices.Contains(gone, k) {
+		if !gone[k] {
 			kept = append(kept, list[k])
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b call) int { return int(a.begin - b.begin) })
+	slices.SortStableFunc(kept, func(a, b call) int { return cmp.Compare(a.begin, b.begin) })
 	return kept
 }
 
 // interned numbers the states and notes of one unit, so that the model compares integers.
-type interned struct{ states, notes []string }
+type interned struct{ states, notes numbering }
 
 func (n *interned) of(answer string) int32 {
 	state, _, _ := strings.Cut(answer, "|")
-	return number(&n.states, state)
+	return n.states.number(state)
 }
 
-func (n *interned) note(s string) history.Ref { return history.Ref(number(&n.notes, s)) }
+func (n *interned) note(s string) history.Ref { return history.Ref(n.notes.number(s)) }
 
-func number(list *[]string, s string) int32 {
-	k := slices.Index(*list, s)
-	if k < 0 {
-		k = len(*list)
-		*list = append(*list, s)
+// numbering numbers texts as they come. A few are found sooner by looking than by hashing.
+type numbering struct {
+	list []string
+	of   map[string]int32
+}
+
+const few = 16
+
+func (n *numbering) number(s string) int32 {
+	if n.of == nil {
+		if k := slices.Index(n.list, s); k >= 0 {
+			return int32(k)
+		}
+	} else if k, ok := n.of[s]; ok {
+		return k
 	}
-	return int32(k)
+	k := int32(len(n.list))
+	n.list = append(n.list, s)
+	switch {
+	case n.of != nil:
+		n.of[s] = k
+	case len(n.list) > few:
+		n.of = make(map[string]int32)
+		for i, text := range n.list {
+			n.of[text] = int32(i)
+		}
+	}
+	return k
 }

@@ -1,41 +1,251 @@
 package checkers
 
 import (
-	"context"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/history"
 )
 
-// The model's wildcards and the witness against a search without either: every order of a few operations that respects time, and
-// every state that the unit could be in.
+// cases is how many random histories a comparison of two checkers takes: make differential asks for a million.
+func cases(t *testing.T, ordinary int) int {
+	text := os.Getenv("WRECKON_CASES")
+	if text == "" {
+		return ordinary
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, "WRECKON_CASES")
+	return n
+}
+
+// The model's wildcards, and the rules for versions, against a search without either: every order of a few operations that respects
+// time, and every state that the unit could be in.
 func TestModelAgreesWithExhaustiveSearch(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var legal, illegal, witnessed int
-	for range 15_000 {
+	var legal, illegal int
+	for range min(cases(t, 10_000), 100_000) {
 		list := someCalls(r)
-		got, reason := search(ctx, list, true)
+		got, reason := search(t.Context(), list, true)
 		require.Empty(t, reason)
 		want := explains(list, 0, allBefore())
+		require.Equal(t, want, got, "%+v", list)
+		byVersion, reason := ordered(t.Context(), list)
+		require.Empty(t, reason)
+		require.Equal(t, want, byVersion, "%+v", list)
+		if want {
+			legal++
+		} else {
+			illegal++
+		}
+	}
+	require.Greater(t, legal, 200)
+	require.Greater(t, illegal, 200)
+}
+
+// The order that versions give, against the model and Porcupine, on histories that are longer than every order can be tried.
+func TestVersionsAgreeWithPorcupine(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	var legal, illegal int
+	for range cases(t, 20_000) {
+		list := playedCalls(r, 4+r.IntN(12), true)
+		want, reason := search(t.Context(), list, true)
+		require.Empty(t, reason)
+		got, reason := ordered(t.Context(), list)
+		require.Empty(t, reason)
 		require.Equal(t, want, got, "%+v", list)
 		if want {
 			legal++
 		} else {
 			illegal++
 		}
-		if witness(list, true) {
+	}
+	require.Greater(t, legal, 200)
+	require.Greater(t, illegal, 200)
+}
+
+// Without versions, what is decided without a search is what the search would say.
+func TestShortcutsAgreeWithPorcupine(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	var witnessed, refuted, searched int
+	for range cases(t, 20_000) {
+		list := playedCalls(r, 4+r.IntN(12), false)
+		want, reason := search(t.Context(), list, false)
+		require.Empty(t, reason)
+		switch {
+		case witness(list):
 			witnessed++
+			require.True(t, want, "%+v", list)
+		case !notesExplained(list):
+			refuted++
+			require.False(t, want, "%+v", list)
+		default:
+			searched++
 		}
 	}
-	require.Greater(t, legal, 1000)
-	require.Greater(t, illegal, 1000)
-	require.Greater(t, witnessed, 500)
+	require.Greater(t, witnessed, 200)
+	require.Greater(t, refuted, 20)
+	require.Greater(t, searched, 20)
+}
+
+// playedCalls are operations of a few clients on one unit that is played through, some of them then spoiled, and some of these cut short.
+func playedCalls(r *rand.Rand, n int, versions bool) []call {
+	p := player{Rand: r, states: 4, clients: 1 + r.IntN(4)}
+	list := p.play(n)
+	if r.IntN(2) == 0 {
+		spoil(r, list)
+	}
+	if last := list[len(list)-1].begin; r.IntN(3) == 0 {
+		list = upTo(list, 1+r.Int64N(last), forever)
+	}
+	if !versions {
+		for k := range list {
+			list[k].version = 0
+		}
+	}
+	proposed := map[history.Ref]bool{}
+	for k := range list {
+		if list[k].kind == lifeAmend {
+			proposed[list[k].note] = true
+		}
+	}
+	for k := range list {
+		list[k].proposed = proposed[list[k].note]
+	}
+	return list
+}
+
+// player plays one unit: each client has one operation open, which happens at some instant between its call and its answer.
+type player struct {
+	*rand.Rand
+	states, clients int
+	now             int64
+	created         bool
+	state           int32
+	version         uint64
+	note            history.Ref
+	notes           history.Ref
+	infos           *int // how many operations are left that nobody will know of; nil: any
+}
+
+const forever = 1 << 40
+
+func (p *player) tick() int64 { p.now++; return p.now }
+
+func (p *player) play(n int) []call {
+	list := make([]call, 0, n)
+	open := make([]int, 0, p.clients) // operations that have begun
+	happened := map[int]bool{}
+	for len(list) < n || len(open) > 0 {
+		if p.created && !oracleLives[p.state].final() && p.IntN(6) == 0 { // the target moves it, unseen
+			p.version, p.state = p.version+1, int32(p.IntN(p.states))
+		}
+		if len(open) < p.clients && len(list) < n && p.IntN(2) == 0 {
+			open = append(open, len(list))
+			list = append(list, p.begin(len(list)))
+			continue
+		}
+		if len(open) == 0 {
+			continue
+		}
+		k := p.IntN(len(open))
+		x := &list[open[k]]
+		if !happened[open[k]] {
+			happened[open[k]] = true
+			p.happen(x)
+			continue
+		}
+		x.end = p.tick()
+		if x.info {
+			x.end = forever
+		}
+		open = slices.Delete(open, k, k+1)
+	}
+	kept := list[:0]
+	for _, x := range list {
+		if x.kind != unanswered {
+			kept = append(kept, x)
+		}
+	}
+	return kept
+}
+
+// unanswered marks an operation that says nothing.
+const unanswered = lifeKind(99)
+
+func (p *player) begin(n int) call {
+	x := call{begin: p.tick()}
+	switch {
+	case n == 0 || p.IntN(8) == 0:
+		x.kind, x.info = lifeSubmit, p.IntN(5) == 0 && p.infos == nil
+	case p.IntN(2) == 0:
+		x.kind, x.noted = lifeRead, true
+	default:
+		p.notes++
+		x.kind, x.info, x.expected, x.note = lifeAmend, p.IntN(3) == 0, max(p.version, 1), p.notes
+		if p.infos != nil {
+			if x.info = x.info && *p.infos > 0; x.info {
+				*p.infos--
+			}
+		}
+	}
+	return x
+}
+
+// happen is the instant of an operation. What nobody learns of may never happen.
+func (p *player) happen(x *call) {
+	switch x.kind {
+	case lifeSubmit:
+		if !p.created && !(x.info && p.IntN(2) == 0) {
+			p.created, p.version = true, 1
+		}
+		x.version = 1
+		if x.info {
+			x.state, x.version = anyState, 0
+		}
+	case lifeRead:
+		if x.state, x.life, x.version, x.note = p.state, oracleLives[p.state], p.version, p.note; !p.created {
+			x.kind = lifeAbsent
+		}
+	case lifeAmend:
+		fits := p.created && p.version == x.expected
+		switch {
+		case x.info && (!fits || p.IntN(2) == 0):
+		case fits:
+			p.version, p.note = p.version+1, x.note
+			x.version = p.version
+		case p.created:
+			x.kind, x.version = lifeRefused, p.version
+		default:
+			x.kind = unanswered
+		}
+		if x.info {
+			x.version = 0
+		}
+	}
+}
+
+// spoil changes one answer.
+func spoil(r *rand.Rand, list []call) {
+	x := &list[r.IntN(len(list))]
+	if x.info {
+		return // there is none
+	}
+	switch r.IntN(4) {
+	case 0:
+		x.version += uint64(r.IntN(3))
+	case 1:
+		x.version -= min(x.version-min(x.version, 1), uint64(r.IntN(3)))
+	case 2:
+		x.note = list[r.IntN(len(list))].note
+	case 3:
+		x.state = int32(r.IntN(len(oracleLives)))
+		x.life = oracleLives[x.state]
+	}
 }
 
 const (
@@ -49,7 +259,6 @@ var oracleLives = []stateKind{open, completed, compensated, quarantined}
 func someCalls(r *rand.Rand) []call {
 	n := 2 + r.IntN(4)
 	list := make([]call, 0, n)
-	forever := int64(1000)
 	now := int64(0)
 	for range n {
 		begin := now + r.Int64N(3)*2
