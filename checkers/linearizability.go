@@ -156,11 +156,7 @@ func search(ctx context.Context, list []call, versions bool) (legal bool, reason
 		timeout = max(min(time.Until(deadline), unitTime), time.Nanosecond)
 	}
 	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
-	operations := make([]porcupine.Operation, len(list))
-	for k := range list {
-		operations[k] = porcupine.Operation{Input: &list[k].lifeOp, Call: list[k].begin, Return: list[k].end}
-	}
-	switch result := porcupine.CheckOperationsTimeout(s.model(), operations, timeout); {
+	switch result := porcupine.CheckOperationsTimeout(s.model(), operations(list), timeout); {
 	case result == porcupine.Ok:
 		return true, ""
 	case result == porcupine.Unknown || ctx.Err() != nil:
@@ -169,6 +165,14 @@ func search(ctx context.Context, list []call, versions bool) (legal bool, reason
 		return false, fmt.Sprintf("the search over %d operations needs more than %d MB", len(list), searchMemory>>20)
 	}
 	return false, ""
+}
+
+func operations(list []call) []porcupine.Operation {
+	out := make([]porcupine.Operation, len(list))
+	for k := range list {
+		out[k] = porcupine.Operation{Input: &list[k].lifeOp, Call: list[k].begin, Return: list[k].end}
+	}
+	return out
 }
 
 // witness tries the one order that explains nearly every unit: operations in the order of their answers, a submit without an answer
