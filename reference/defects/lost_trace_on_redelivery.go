@@ -15,7 +15,7 @@ var LostTraceOnRedelivery = Defect{
 		"The handler of a message that comes again runs in a process that never had it, or finds the entry taken; the library starts a new trace, " +
 		"or none. Every dashboard is whole as long as all goes well. The orders that somebody searches for, the ones that were " +
 		"interrupted half-way, are those whose charge cannot be found under their trace.",
-	Reveals: []string{"crash-between-effect-and-record", "zombie-worker"},
+	Reveals: []string{"crash-between-effect-and-record"},
 	Falls:   "traced",
 	Apply:   func(p *parts.Parts) { p.Receive = withoutTraceAgain },
 }
