@@ -14,7 +14,7 @@ var boundedRecovery = Guarantee{
 	Finds: "After the heal of a fault: a first success that came later than claimed, or none, though clients asked for all that time. A " +
 		"backlog that was still worked off, or still there at the deadline, later than claimed after the last heal and the end of the " +
 		"load. An acknowledged unit that is lost (see no-lost-work) and was acknowledged longer before a fault began than the claimed " +
-		"recovery point. The clock of a heal starts with the first operation begun after it, and where another fault strikes before the " +
+		"recovery point; no-lost-work speaks of every lost unit, whatever that point is. The clock of a heal starts with the first operation begun after it, and where another fault strikes before the " +
 		"limit is over, that heal is not judged. What is within the lateness of the harness itself is not late.",
 	Check: checkBoundedRecovery,
 }
