@@ -7,6 +7,7 @@ VERSION := $(shell git describe --tags --always --dirty=+ 2>/dev/null)
 RUNS    ?= 20
 SEEDS   ?= 10
 PROOF   ?= docs/proof.md
+WITHIN  ?= 0
 SOAK    ?= 10m
 CASES   ?= 1000000
 
@@ -31,7 +32,7 @@ race: ## the packages in which goroutines meet, under the race detector (needs a
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
 
 prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
-	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --write $(PROOF)
+	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon

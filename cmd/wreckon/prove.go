@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,16 +19,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wreckon/wreckon/checkers"
-	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/internal/proof"
-	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/reports"
-	"github.com/wreckon/wreckon/scenarios"
 )
 
 type proveFlags struct {
 	runs, seeds, parallel int
 	seed                  uint64
+	within                time.Duration
 	defects, scenarios    []string
 	complete, keep        bool
 	dryRun                bool
@@ -54,6 +51,7 @@ Exit codes, the gravest first; of several, it decides:
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "runs of each defect under each of its scenarios")
 	cmd.Flags().IntVar(&f.seeds, "seeds", 10, "runs of each scenario on the correct system, each with a seed of its own")
 	cmd.Flags().IntVar(&f.parallel, "parallel", runtime.NumCPU(), "runs at once")
+	cmd.Flags().DurationVar(&f.within, "within", 0, "make fewer runs of each defect if all would take longer than this on an idle machine")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "first seed")
 	cmd.Flags().StringSliceVar(&f.defects, "defect", nil, "only these defects, and the correct system under their scenarios")
 	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "only under these scenarios")
@@ -106,61 +104,6 @@ func prove(cmd *cobra.Command, f proveFlags) error {
 		return exitError{code: outcome.Code}
 	}
 	return nil
-}
-
-// matrix is what has to be run: each defect under each scenario that it says it is found by, and every shipped scenario on the correct
-// system; or the part of it that was asked for.
-func matrix(f proveFlags) (*proof.Matrix, error) {
-	m := &proof.Matrix{Guarantees: namesOf("guarantees"), Part: len(f.defects)+len(f.scenarios) > 0}
-	for _, name := range f.defects {
-		if !slices.Contains(defectNames(), name) {
-			return nil, unknown("defect", name, defectNames(), "known: "+strings.Join(defectNames(), ", "))
-		}
-	}
-	for _, name := range f.scenarios {
-		if !slices.Contains(shippedNames(), name) {
-			return nil, unknown("shipped scenario", name, shippedNames(), "wreckon list scenarios shows them")
-		}
-	}
-	wanted := func(name string, of []string) bool { return len(of) == 0 || slices.Contains(of, name) }
-	var shows []string // scenarios
-	for _, d := range reference.Defects() {
-		for _, s := range d.Reveals {
-			if wanted(d.Name, f.defects) && wanted(s, f.scenarios) {
-				m.Cells = append(m.Cells, &proof.Cell{Defect: d.Name, Falls: d.Falls, Scenario: s, Runs: f.runs})
-				shows = append(shows, s)
-			}
-		}
-	}
-	if len(f.defects) > 0 && len(shows) == 0 {
-		return nil, usage(fmt.Errorf("none of these defects is to be found by these scenarios; wreckon list defects says by which"))
-	}
-	for _, s := range shippedNames() {
-		if wanted(s, f.scenarios) && (len(f.defects) == 0 || slices.Contains(shows, s)) {
-			m.Cells = append(m.Cells, &proof.Cell{Scenario: s, Runs: f.seeds})
-		}
-	}
-	for _, c := range m.Cells {
-		s, err := loadScenario(c.Scenario)
-		if err != nil {
-			return nil, usage(err)
-		}
-		c.Placed = placed(s.Plan(f.seed, c.Defect))
-	}
-	return m, nil
-}
-
-// placed says how a plan's faults find their instant.
-func placed(p scenarios.Plan) string {
-	timed := func(s faults.Spec) bool { return s.When == nil }
-	pointed := func(s faults.Spec) bool { return s.When != nil }
-	switch {
-	case !slices.ContainsFunc(p.Faults, pointed):
-		return proof.ByTime
-	case !slices.ContainsFunc(p.Faults, timed):
-		return proof.AtPoints
-	}
-	return proof.Both
 }
 
 // runMatrix makes the runs of all cells, as many at once as was asked for.
@@ -222,35 +165,6 @@ func proveOnce(ctx context.Context, self string, f proveFlags, c *proof.Cell, se
 		return proof.Run{Err: fmt.Errorf("wreckon %s: %w: %s", strings.Join(args, " "), errors.Join(err, jerr), stderr.Bytes())}
 	}
 	return proof.Run{Dir: filepath.Join(f.out, doc.Run), Result: doc.Result, Took: took}
-}
-
-// overhead is about how long a run takes beside its load: starting, a baseline, draining, judging.
-const overhead = 2 * time.Second
-
-// announce says what would be run.
-func announce(cmd *cobra.Command, f proveFlags, m *proof.Matrix) error {
-	var work time.Duration
-	runs := 0
-	for _, c := range m.Cells {
-		s, err := loadScenario(c.Scenario)
-		if err != nil {
-			return usage(err)
-		}
-		p := s.Plan(f.seed, c.Defect)
-		for _, phase := range p.Workload.Phases {
-			work += time.Duration(c.Runs) * phase.For
-		}
-		work += time.Duration(c.Runs) * overhead
-		runs += c.Runs
-		system := "on the correct system"
-		if c.Defect != "" {
-			system = fmt.Sprintf("with %s: %s must fall", c.Defect, c.Falls)
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%4d × %s %s\n", c.Runs, c.Scenario, system)
-	}
-	atOnce := time.Duration(f.parallel)
-	fmt.Fprintf(cmd.OutOrStdout(), "%d runs, %d at once: about %v on an idle machine\n", runs, f.parallel, (work / atOnce).Round(time.Minute/2))
-	return nil
 }
 
 func writeProof(f proveFlags, m *proof.Matrix, began time.Time) error {

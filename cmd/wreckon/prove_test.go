@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,26 @@ func TestAPartOfTheMatrix(t *testing.T) {
 		assert.Equal(t, "commit-ack-lost", c.Scenario)
 		assert.Equal(t, proof.AtPoints, c.Placed)
 	}
+}
+
+func TestTheMatrixFitsIntoTheTimeThereIs(t *testing.T) {
+	f := proveFlags{runs: 20, seeds: 2, parallel: 2, within: 12 * time.Minute}
+	m, err := matrix(f)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, m.Takes(), 2*f.within)
+	assert.Less(t, m.Most(), 20, "or the test shows nothing")
+	for _, c := range m.Cells {
+		if c.Defect == "" {
+			assert.Equal(t, 2, c.Runs, "false alarms are looked for all the same")
+			continue
+		}
+		assert.Equal(t, m.Most(), c.Runs, c.Defect)
+	}
+
+	f.within = time.Second
+	m, err = matrix(f)
+	require.NoError(t, err)
+	assert.Equal(t, fewest, m.Most(), "fewer would say nothing")
 }
 
 func TestTheDocumentationKnowsTheExitCodes(t *testing.T) {

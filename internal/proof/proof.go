@@ -42,7 +42,8 @@ type Cell struct {
 	Falls    string // the guarantee that the defect must bring down
 	Scenario string
 	Placed   string
-	Runs     int // asked for
+	Runs     int           // asked for
+	Takes    time.Duration // about, of one run on an idle machine
 
 	verdicts map[checkers.Verdict]int
 	fell     map[string]int  // guarantee -> runs in which it fell
@@ -134,6 +135,24 @@ func detection(j checkers.Judgement, faults []checkers.FaultResult) (time.Durati
 		}
 	}
 	return proven - max(begun, 0), true
+}
+
+// Takes is about how long all runs take, one at a time.
+func (m *Matrix) Takes() (all time.Duration) {
+	for _, c := range m.Cells {
+		all += time.Duration(c.Runs) * c.Takes
+	}
+	return all
+}
+
+// Most is how many runs are asked for of the defect that has the most.
+func (m *Matrix) Most() (n int) {
+	for _, c := range m.Cells {
+		if c.Defect != "" {
+			n = max(n, c.Runs)
+		}
+	}
+	return n
 }
 
 // made is how many runs came to a result.
