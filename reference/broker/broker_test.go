@@ -173,5 +173,36 @@ func TestOnlyWhatEverybodyHasAcknowledgedIsSweptOut(t *testing.T) {
 	defer stopB()
 	require.Eventually(t, func() bool { return b.len() == 5 }, 10*time.Second, time.Millisecond)
 	pending(t, s, 0)
-	assert.EqualValues(t, 1, left(), "the last one stays")
+	assert.EqualValues(t, 2, left(), "the last one of each stays")
+}
+
+// TestSweepingUnderLoadTakesNothingThatNobodyHasSeen: the server counts a message as pending a while after it has stored it.
+func TestSweepingUnderLoadTakesNothingThatNobodyHasSeen(t *testing.T) {
+	s := serve(t, "127.0.0.1:0", t.TempDir())
+	defer s.Close()
+	c := dial(t, s.Addr())
+	var a, b log
+	defer consume(t, c, "a", a.handle)()
+	defer consume(t, c, "b", b.handle)()
+	const publishers, each = 8, 150
+	var all sync.WaitGroup
+	for p := range publishers {
+		all.Go(func() {
+			for n := range each {
+				publish(t, c, "work."+string("ab"[p%2]), fmt.Sprintf("%d-%d", p, n))
+			}
+		})
+	}
+	published := make(chan struct{})
+	go func() { all.Wait(); close(published) }()
+	for sweeping := true; sweeping; {
+		require.NoError(t, s.Sweep(t.Context()))
+		select {
+		case <-published:
+			sweeping = false
+		default:
+		}
+	}
+	require.Eventually(t, func() bool { return a.len()+b.len() >= publishers*each }, 10*time.Second, time.Millisecond)
+	pending(t, s, 0)
 }

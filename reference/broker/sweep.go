@@ -34,7 +34,6 @@ func sweep(ctx context.Context, js jetstream.JetStream, s Stream) error {
 	if err != nil {
 		return err
 	}
-	// The stream is looked at before its consumers: whoever has nothing left to do afterwards has done at least what was there then.
 	state := stream.CachedInfo().State
 	done := state.LastSeq
 	for _, name := range s.Consumers {
@@ -42,14 +41,20 @@ func sweep(ctx context.Context, js jetstream.JetStream, s Stream) error {
 		if err != nil {
 			return nil // it has not been there yet, or will be asked again: everything stays
 		}
-		info := consumer.CachedInfo()
-		if info.NumPending > 0 || info.NumAckPending > 0 {
-			done = min(done, info.AckFloor.Stream)
-		}
+		done = min(done, finished(consumer.CachedInfo()))
 	}
 	// The last message stays, so that the stream knows its number whatever happens.
 	if done <= state.FirstSeq {
 		return nil
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSequence(done))
+}
+
+// finished is up to where a consumer needs the stream no more. How many messages are still pending for it does not say so: the server
+// tells consumers of a new message a while after it has stored it, and until then they have nothing to do.
+func finished(info *jetstream.ConsumerInfo) uint64 {
+	if info.NumAckPending > 0 {
+		return info.AckFloor.Stream
+	}
+	return info.Delivered.Stream
 }
