@@ -10,8 +10,8 @@ var atomicOutcome = Guarantee{
 	Name:    "atomic-outcome",
 	Promise: "A unit ends with all of its steps in force, or with none.",
 	Finds: "A unit that ended completed with a required step not in force, or, where the target declares no steps, with nothing in " +
-		"force at all. One that ended compensated with a step still in force. Effects in force of a unit that was never acknowledged " +
-		"and of which the target has no record: the business row is missing beside its effects. Where an acknowledged unit is gone " +
+		"force at all. One that ended compensated or expired with a step still in force. Effects in force of a unit that was never " +
+		"acknowledged and of which the target has no record: the business row is missing beside its effects. Where an acknowledged unit is gone " +
 		"or unfinished, that is lost work; quarantined units are for a person to judge, and a unit still open has not ended.",
 	Needs: []string{history.FeedEffects, history.FeedStates},
 	Check: checkAtomicOutcome,
@@ -31,7 +31,7 @@ func checkAtomicOutcome(c *Case) Judgement {
 		case x.kind.final():
 			checked++
 			for s, step := range c.steps {
-				if _, known := c.stepInForce(u, s); !known && (step.Required || x.kind == compensated) {
+				if _, known := c.stepInForce(u, s); !known && (step.Required || x.kind.undone()) {
 					unlooked[s]++
 				}
 			}
@@ -52,7 +52,7 @@ func checkAtomicOutcome(c *Case) Judgement {
 	return j
 }
 
-// undoable tells that a compensated unit must not have the step in force. A notification that promises at-least-once and knows no
+// undoable tells that a unit that was rolled back must not have the step in force. A notification that promises at-least-once and knows no
 // way back stays sent.
 func undoable(s history.Step) bool { return judgedOnce(s) || s.Undoes != "" || s.AuditUndo != "" }
 
@@ -68,7 +68,7 @@ func (c *Case) stepsInForce(u int, all bool) (force []int) {
 
 func (c *Case) mixed(u int) []suspect {
 	x := &c.units[u]
-	if x.kind == compensated {
+	if x.kind.undone() {
 		if force := c.stepsInForce(u, false); len(force) > 0 {
 			return []suspect{c.stillInForce(u, force)}
 		}

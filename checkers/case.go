@@ -64,7 +64,7 @@ type unit struct {
 	touched  uint32 // first event of any client operation
 	final    uint32 // last observed state
 	dead     uint32 // dead letter
-	ended    uint32 // first answer to a read that showed it completed or compensated
+	ended    uint32 // first answer to a read that showed it completed, compensated or expired
 	effect   uint32 // first applied effect
 	told     uint32 // first audit event
 	attempts uint32 // submits

@@ -10,7 +10,7 @@ var noDuplicateEffects = Guarantee{
 	Name:    "no-duplicate-effects",
 	Promise: "Every step's effect is in force at most once.",
 	Finds: "A step that promises exactly-once or at-most-once whose applied effects, less the undone ones, are more than one at any " +
-		"instant. A step that was applied, and is applied again after a client had read that the unit was completed or compensated. " +
+		"instant. A step that was applied, and is applied again after a client had read that the unit was at its end. " +
 		"What the sink deduplicated or refused is no effect, and a step that promises at-least-once is not judged.",
 	Needs: []string{history.FeedEffects},
 	Check: checkDuplicateEffects,

@@ -95,7 +95,7 @@ func (c *Case) exposed(s suspect) (first, last uint32) {
 		return first, last
 	}
 	n := len(events) - 1
-	if k := c.units[s.unit].kind; k.final() || k == quarantined {
+	if k := c.units[s.unit].kind; k.terminal() {
 		for n > 0 && c.H.Kind[events[n]] == history.KindObserve {
 			n--
 		}

@@ -19,13 +19,13 @@ type MetricKind struct {
 
 // Metrics lists every indicator, in the order of reports. Thresholds and requirements can name each.
 var Metrics = slices.Concat(
-	[]MetricKind{{"completion_rate", "ratio", "M1", "acknowledged units that ended completed, compensated or quarantined"}},
+	[]MetricKind{{"completion_rate", "ratio", "M1", "acknowledged units that ended completed, compensated, expired or quarantined"}},
 	distribution("completion_latency", "s", "M2", "from when a unit was due to be asked for to the first evidence of its end"),
 	distribution("submit_latency", "s", "", "from when a unit was due to be asked for to its acknowledgement, retries included"),
 	[]MetricKind{
 		{"dead_letter_rate", "ratio", "M3", "acknowledged units that ended quarantined or in the dead letters"},
 		{"duplicate_rate", "ratio", "M4", "repeated effects that the sink absorbed, for each effect applied"},
-		{"compensation_success", "ratio", "M5", "units that began to be undone, or ended compensated, and ended compensated with nothing in force"},
+		{"compensation_success", "ratio", "M5", "units that began to be undone, or ended compensated, and ended compensated or expired with nothing in force"},
 		{"retries_per_unit", "count", "M6", "submits beyond the first, for each unit, on average"},
 	},
 	distribution("retries_per_unit", "count", "M6", "submits of a unit beyond the first"),
@@ -33,7 +33,7 @@ var Metrics = slices.Concat(
 	[]MetricKind{
 		{"stuck", "count", "M8", "units still open at the end"},
 		{"audit_completeness", "ratio", "M9", "audit events delivered, of those that the sources say they wrote"},
-		{"rollback_rate", "ratio", "M10", "units that ended compensated, of those that ended compensated or completed"},
+		{"rollback_rate", "ratio", "M10", "units that ended compensated or expired, of those that ended so or completed"},
 		{"recovery_time", "s", "", "from the beginning of a fault's heal to the first operation begun after it that was ok; the slowest fault"},
 		{"redeliveries", "count", "", "messages that the target says it got more than once"},
 		{"deduplicated", "count", "", "repeated effects that the sink absorbed"},
@@ -182,7 +182,7 @@ func (c *Case) unitMetrics(v values, n Counts) {
 		if x.kind.final() {
 			finished++
 		}
-		if x.kind == compensated {
+		if x.kind.undone() {
 			rolledBack++
 		}
 		if began, well := c.compensation(u); began {
@@ -242,7 +242,7 @@ func (c *Case) compensation(u int) (began, well bool) {
 	for s := range c.steps {
 		began = began || c.cell(u, s).undo > 0
 	}
-	return began, began && c.units[u].kind == compensated && len(c.stepsInForce(u, false)) == 0
+	return began, began && c.units[u].kind.undone() && len(c.stepsInForce(u, false)) == 0
 }
 
 func (c *Case) operationMetrics(v values, n Counts) {

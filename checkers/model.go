@@ -16,7 +16,7 @@ import (
 //
 //   - the version never falls, and where it is the same, state and note are the same;
 //   - where it rose by more than the amendments in between, the target moved the unit: it was in a state that can be left then.
-//     Completed and compensated cannot be left. A person may release what is quarantined;
+//     Completed, compensated and expired cannot be left. A person may release what is quarantined;
 //   - the note is that of the last amendment.
 //
 // An answer to a repeated submit is the stored first answer, so that it says nothing about now. An amendment that was refused

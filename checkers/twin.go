@@ -64,7 +64,7 @@ func (c *Case) well(u int) bool {
 	}
 	for s, step := range c.steps {
 		n, known := c.stepInForce(u, s)
-		if known && (x.kind == completed && step.Required && n < 1 || x.kind == compensated && n > 0 && undoable(step)) {
+		if known && (x.kind == completed && step.Required && n < 1 || x.kind.undone() && n > 0 && undoable(step)) {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,12 +18,16 @@ const (
 	completed                    // every required step is in force
 	compensated                  // no step is in force
 	quarantined                  // set aside for a person
+	expired                      // its time ran out: no step is in force
 )
 
 func (k stateKind) terminal() bool { return k >= completed }
 
 // final tells that no transition leaves the state. A person may release what is quarantined.
-func (k stateKind) final() bool { return k == completed || k == compensated }
+func (k stateKind) final() bool { return k == completed || k.undone() }
+
+// undone tells that no step may be in force.
+func (k stateKind) undone() bool { return k == compensated || k == expired }
 
 const (
 	maxSteps  = 64 // distinct steps: bounds the memory of a hostile import
@@ -106,7 +111,7 @@ func newVocabulary(h *history.History) vocabulary {
 	v := vocabulary{claims: h.Header.Claims, submit: f.ref("submit"), read: f.ref("read"), amend: f.ref("amend"),
 		do: f.ref("do"), undo: f.ref("undo"), refs: f}
 	s := &v.claims.States
-	if s.Completed == "" && s.Compensated == "" && s.Quarantined == "" {
+	if s.Completed == "" && s.Compensated == "" && s.Quarantined == "" && s.Expired == "" {
 		s.Completed, s.Compensated, s.Quarantined = "completed", "compensated", "quarantined"
 	}
 	v.addSteps(h, f)
@@ -114,8 +119,15 @@ func newVocabulary(h *history.History) vocabulary {
 	v.addState(f, s.Completed, completed)
 	v.addState(f, s.Compensated, compensated)
 	v.addState(f, s.Quarantined, quarantined)
+	v.addState(f, s.Expired, expired)
 	for _, name := range s.Open {
 		v.addState(f, name, open)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Next)) {
+		v.addState(f, name, open)
+		for _, next := range s.Next[name] {
+			v.addState(f, next, open)
+		}
 	}
 	v.auditDo, v.auditUndo = make([]int, len(v.steps)), make([]int, len(v.steps))
 	for i, step := range v.steps {

@@ -96,7 +96,10 @@ func payloads(r Run, f checkers.Finding) []string {
 
 // vocabulary is what a target calls its states and steps: words of its description, not of anybody's payload.
 func vocabulary(c history.Claims) []string {
-	names := append([]string{c.States.Completed, c.States.Compensated, c.States.Quarantined}, c.States.Open...)
+	names := append([]string{c.States.Completed, c.States.Compensated, c.States.Quarantined, c.States.Expired}, c.States.Open...)
+	for name, next := range c.States.Next {
+		names = append(append(names, name), next...)
+	}
 	for _, s := range c.Steps {
 		names = append(names, s.Name, s.Does, s.Undoes)
 	}
