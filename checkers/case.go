@@ -42,6 +42,7 @@ type Case struct {
 	lateness      uint32
 	states        int // observed
 	stepsSeen     int // observed
+	letters       int // dead letters, observed
 	audits        int // delivered, repeats not counted
 	applied       int
 	deduplicated  int
@@ -85,6 +86,7 @@ const (
 	earlyEffect                          // an effect landed before anybody asked
 	unnumbered                           // it has audit events without a number: repeats cannot be told apart
 	undeclaredName                       // it was observed in a state that the claims do not name
+	undoAsked                            // somebody asked the sink to undo a step of it
 )
 
 // cell counts one step of one unit.

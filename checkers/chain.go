@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -180,4 +181,22 @@ func (c *Case) holes(ch *chain) (holes []hole) {
 		next, before = c.H.Token[i]+1, i
 	}
 	return holes
+}
+
+func (c *Case) chainsBySource() map[history.Ref]*chain {
+	of := make(map[history.Ref]*chain, len(c.chains))
+	for k := range c.chains {
+		of[c.chains[k].source] = &c.chains[k]
+	}
+	return of
+}
+
+// unbroken tells that every number from one to another was delivered.
+func (c *Case) unbroken(ch *chain, from, to uint64) bool {
+	place := func(n uint64) (int, bool) {
+		return slices.BinarySearchFunc(ch.events, n, func(i uint32, n uint64) int { return cmp.Compare(c.H.Token[i], n) })
+	}
+	a, first := place(from)
+	b, last := place(to)
+	return first && last && uint64(b-a) == to-from
 }

@@ -10,10 +10,12 @@ import (
 // Guarantee is a property a target promises, as a value: listed, explained, tested and documented from one place.
 type Guarantee struct {
 	Name    string
-	Promise string   // one sentence
-	Finds   string   // what a violation looks like, in a few sentences
-	Needs   []string // history.Feed constants; without them it is not tested. Empty: what the harness records by itself is enough
-	Check   func(*Case) Judgement
+	Promise string // one sentence
+	Finds   string // what a violation looks like, in a few sentences
+	// Needs are history.Feed constants, or several with " or " between them: without them it is not tested. Empty: what the harness
+	// records by itself is enough.
+	Needs []string
+	Check func(*Case) Judgement
 }
 
 // Wants says what a guarantee needs, as a person reads it.

@@ -99,9 +99,14 @@ func (c *Case) patience() time.Duration {
 // judgeOne runs one checker. One that panics, or does not come back in time, has judged nothing: its guarantee is unknown, and the
 // others are still heard. A checker that hangs is told to stop through the case's context; Go has no means to make it.
 func (c *Case) judgeOne(g Guarantee, patience time.Duration) Judgement {
-	for _, feed := range g.Needs {
-		if !c.has(feed) {
-			return Judgement{Status: NotTested, Reason: "this history shows no " + feed + ": " + feedDoc(feed)}
+	for _, need := range g.Needs {
+		feeds := strings.Split(need, " or ")
+		if !slices.ContainsFunc(feeds, c.has) {
+			docs := make([]string, len(feeds))
+			for k, feed := range feeds {
+				docs[k] = feedDoc(feed)
+			}
+			return Judgement{Status: NotTested, Reason: "this history shows no " + need + ": " + list(docs)}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -136,7 +141,7 @@ func (c *Case) limit(g Guarantee, j Judgement) Judgement {
 	if j.Status != Holds {
 		return j
 	}
-	if c.malformed.steps > 0 && slices.Contains(g.Needs, history.FeedEffects) {
+	if c.malformed.steps > 0 && slices.ContainsFunc(g.Needs, func(need string) bool { return strings.HasPrefix(need, history.FeedEffects) }) {
 		return j.unknown(fmt.Sprintf("%d effects belong to steps beyond the %d that are judged", c.malformed.steps, maxSteps))
 	}
 	if c.H.Lost != "" {

@@ -72,10 +72,7 @@ func (c *Case) happened(u int, events []uint32) string {
 	}
 	verb := was(step)
 	if c.H.Op[i] == c.undo {
-		verb = "had its " + stepName(step) + " undone"
-		if step.Undoes != "" {
-			verb = "was " + step.Undoes
-		}
+		verb = wasUndone(step)
 	}
 	text := fmt.Sprintf("%s %s %s", c.name(u), verb, c.instance(i))
 	if more := len(events) - 1; more > 0 {

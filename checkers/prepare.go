@@ -86,6 +86,8 @@ func (c *Case) inferFeeds() map[string]bool {
 	feeds[history.FeedStates] = c.states > 0
 	feeds[history.FeedSteps] = c.stepsSeen > 0
 	feeds[history.FeedTokens] = c.tokens > 0
+	feeds[history.FeedLetters] = c.letters > 0
+	feeds[history.FeedStarts] = slices.Contains(c.H.Kind, history.KindStart)
 	for _, o := range c.ops {
 		if op := c.H.Op[o.call]; op == c.read || op == c.amend {
 			feeds[history.FeedReads] = true
@@ -221,6 +223,9 @@ func (u *unit) finish(t time.Duration) {
 
 func (p *pass) landed(i uint32) {
 	p.countToken(i)
+	if u := p.unitAt(i); u != nil && p.H.Op[i] == p.undo {
+		u.flags |= undoAsked
+	}
 	switch p.H.Outcome[i] {
 	case history.OutcomeDeduplicated:
 		p.deduplicated++
@@ -283,6 +288,11 @@ func (p *pass) observe(i uint32) {
 	case op == "redeliveries":
 		p.redelivered = true
 		p.redeliveries += p.H.Token[i]
+	case op == "dead-letter":
+		p.letters++
+		if u != nil {
+			u.dead = i
+		}
 	case u == nil:
 	case op == "state":
 		p.states++
@@ -293,8 +303,6 @@ func (p *pass) observe(i uint32) {
 		} else {
 			u.flags |= undeclaredName
 		}
-	case op == "dead-letter":
-		u.dead = i
 	case op == "step":
 		if s := p.step(p.H.Step[i]); s >= 0 {
 			p.stepsSeen++

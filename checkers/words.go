@@ -76,6 +76,14 @@ func was(s history.Step) string {
 	return "had its " + stepName(s)
 }
 
+// wasUndone says what undoing a step did to its unit: "was refunded".
+func wasUndone(s history.Step) string {
+	if s.Undoes != "" {
+		return "was " + s.Undoes
+	}
+	return "had its " + stepName(s) + " undone"
+}
+
 // did is the verb of a step, for a story: "charged".
 func did(s history.Step, undo bool) string {
 	switch {
