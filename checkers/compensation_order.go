@@ -189,7 +189,7 @@ func (r *rollbacks) replay(deeds []deed) {
 		if later := r.laterInForce(s, &net); later >= 0 {
 			if !d.read {
 				tell(wrongOrder, s, r.undoneTooEarly(s, d.i, later, did[later]))
-			} else if r.units[r.unit].kind != completed {
+			} else if r.units[r.unit].kind != completed && did[later] < began { // later than that it is a zombie
 				r.weighRead(s, func() { tell(wrongOrder, s, r.undoneTooEarly(s, d.i, later, did[later])) })
 			}
 		}
@@ -298,7 +298,11 @@ func (r *rollbacks) doneTooLate(s int, i, began uint32) suspect {
 		if r.H.Kind[began] == history.KindAudit {
 			r.recordedSteps(began, func(s int, _ bool) { back = s })
 		}
-		return fmt.Sprintf("%s %s, after its compensation had begun: it %s", r.name(u), r.doing(s, i), r.undoing(back, began))
+		how := "it " + r.undoing(back, began)
+		if r.H.Kind[began] == history.KindEffect && r.H.Outcome[began] != history.OutcomeApplied {
+			how = fmt.Sprintf("%s was to be undone at %s", stepName(r.steps[back]), when(r.at(began)))
+		}
+		return fmt.Sprintf("%s %s, after its compensation had begun: %s", r.name(u), r.doing(s, i), how)
 	}}
 }
 
@@ -307,13 +311,9 @@ func (r *rollbacks) doing(s int, i uint32) string {
 	return was(r.steps[s]) + " " + r.told(i)
 }
 
-// undoing says that a step was undone, or was asked to be.
+// undoing says that a step was undone.
 func (r *rollbacks) undoing(s int, i uint32) string {
-	verb := wasUndone(r.steps[s])
-	if r.H.Kind[i] == history.KindEffect && r.H.Outcome[i] != history.OutcomeApplied {
-		verb = "was asked to have its " + stepName(r.steps[s]) + " undone"
-	}
-	return verb + " " + r.told(i)
+	return wasUndone(r.steps[s]) + " " + r.told(i)
 }
 
 // told says when: an effect when it landed, an audit event when it was read.

@@ -134,8 +134,12 @@ func (w *watch) recorded() (wrong bool) {
 		wrong = true
 		u := w.unit
 		w.add(a, b, func() string {
-			return fmt.Sprintf("%s went from %s to %s: %s, and %s %s; its lifecycle has no such step", w.name(u), w.called(a.state),
-				w.called(b.state), w.says(a, ""), verb, w.says(b, ""))
+			why := "its lifecycle has no such step"
+			if !w.leads(a.state, b.state) {
+				why = w.why(a.state, b.state)
+			}
+			return fmt.Sprintf("%s went from %s to %s: %s, and %s %s; %s", w.name(u), w.called(a.state), w.called(b.state), w.says(a, ""), verb,
+				w.says(b, ""), why)
 		})
 	}
 	return wrong
