@@ -14,7 +14,7 @@ var boundedRetries = Guarantee{
 	Name:    "bounded-retries",
 	Promise: "What fails is tried again a bounded number of times, after waits that grow and are spread.",
 	Finds: "More attempts of one unit's step than the claims allow (retries: max). An attempt is an execution that starts, where starts are " +
-		"recorded, and otherwise a request at the sink, whatever became of it; each release by a person allows as many again, and what the " +
+		"recorded, and otherwise a request at the sink, whatever became of it; each release by a person allows as many again, so does undoing the step where executions do not say (op) what they are for, and what the " +
 		"harness delivered twice is the harness's. Two attempts with less than the least wait between them (base, factor, cap), by more " +
 		"than a tenth of it and a millisecond, which is left to clocks and timers. Waits that are not spread (jitter): nine tenths or more of the " +
 		"waits measured, at least eight, no two of them at the same time, that lie so close together that waits spread over as long as " +
@@ -182,6 +182,9 @@ func (r *retrying) count(u int, b *bound, list []attempt) {
 	rounds := 1
 	if n-repeated > b.Max {
 		rounds += r.releases(u)
+		if r.mixed(u, list) {
+			rounds++
+		}
 	}
 	limit := saturated(b.Max, rounds)
 	switch {
@@ -229,6 +232,9 @@ func (r *retrying) measure(u int, b *bound, list []attempt) {
 	}
 	first, told, judged := int64(r.eventsOf(u)[0]), false, false
 	undone := r.firstUndo(u, list[0])
+	if r.mixed(u, list) {
+		return
+	}
 	for k := range list[1:] {
 		from, to := list[k].i, list[k+1].i
 		if to > undone || r.disturbed.count(first, int64(to)+1) > 0 {
@@ -259,6 +265,12 @@ func (r *retrying) firstUndo(u int, a attempt) uint32 {
 		}
 	}
 	return none
+}
+
+// mixed tells that some executions may have been to undo the step: they do not say which.
+func (r *retrying) mixed(u int, list []attempt) bool {
+	silent := func(a attempt) bool { return !a.undo && r.H.Op[a.i] != r.do }
+	return r.starts && slices.ContainsFunc(list, silent) && r.firstUndo(u, list[0]) != none
 }
 
 // attempted is what an attempt is of: "charge", "the undoing of charge".

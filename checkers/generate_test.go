@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -43,6 +44,7 @@ type item struct {
 func generate(d dice, units int) *script {
 	w := &world{script: newScript(), dice: d}
 	w.claimTokens()
+	w.promise()
 	for _, name := range []string{"api", "inventory", "payments", "shipping"} {
 		w.source(name) // each names its last number, also where that is none
 	}
@@ -75,6 +77,21 @@ func generate(d dice, units int) *script {
 	w.phase("observe", history.OutcomeEnd, "")
 	return w.script
 }
+
+// promise claims what such a system keeps, beyond the claims of every script.
+func (w *world) promise() {
+	c := &w.header.Claims
+	c.Feeds = append(c.Feeds, history.FeedLetters)
+	c.States.Next = map[string][]string{"pending": {"completed", "compensated", "quarantined"}, "quarantined": {"pending"}}
+	c.DeadLetters = &history.DeadLetters{Context: []string{"reason", "payload"}, MaxRate: 1}
+	c.Retries = []history.Retries{{Step: "charge", Max: maxAttempts, Base: history.Duration(leastWait), Factor: 2}, {Step: "ship", Max: maxAttempts}}
+	c.Deadlines = []history.Deadline{{Name: "time to live", From: "submit", To: "effect ship", Within: history.Duration(time.Hour)}}
+}
+
+const (
+	maxAttempts = 4
+	leastWait   = 10 * time.Millisecond
+)
 
 // mix runs the lanes, always the next step of one at random, a few lanes open at a time.
 func (w *world) mix() {
@@ -191,7 +208,7 @@ func (w *world) process(o *item, class int) (steps []func()) {
 			w.observe("state", o.u, "", o.state, "api", o.version, "")
 			w.observe("step", o.u, "reserve", reserved, "inventory", 0, "")
 			if state == "quarantined" {
-				w.observe("dead-letter", o.u, "", "poison", "saga", 0, "")
+				w.observe("dead-letter", o.u, "", `{"reason":"poison","payload":{"sku":"poison"}}`, "saga", 0, "")
 			}
 		})
 	}

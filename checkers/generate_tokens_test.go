@@ -43,7 +43,7 @@ func (w *world) performs(o *item, step, op string, outcome history.Outcome) (ste
 	}
 	run := func(kind history.Kind, worker int, token uint64) {
 		steps = append(steps, func() {
-			w.add(history.Event{Kind: kind, Unit: o.u, Step: step, Component: fmt.Sprintf("%s-%d", performer[step], worker), Attempt: uint32(worker),
+			w.add(history.Event{Kind: kind, Unit: o.u, Op: op, Step: step, Component: fmt.Sprintf("%s-%d", performer[step], worker), Attempt: uint32(worker),
 				Token: token})
 		})
 	}
@@ -55,6 +55,9 @@ func (w *world) performs(o *item, step, op string, outcome history.Outcome) (ste
 	if leased {
 		o.leases[step]++
 		token = o.leases[step]
+		if late > 0 { // it waits for the lease to run out
+			steps = append(steps, func() { w.now += leastWait })
+		}
 		run(history.KindStart, 2, token)
 	}
 	ask(outcome, &token)

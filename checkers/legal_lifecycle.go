@@ -11,8 +11,9 @@ import (
 var legalLifecycle = Guarantee{
 	Name:    "legal-lifecycle",
 	Promise: "A unit moves from state to state as its lifecycle says, and never leaves its end.",
-	Finds: "Two transitions that a source recorded for a unit one after the other and that the declared lifecycle (states: next) does " +
-		"not have; states that another source records, or nobody, may lie between, and any where an audit event between is missing. A " +
+	Finds: "Two transitions that the keeper of a unit's state recorded one after the other and that the declared lifecycle (states: next) " +
+		"does not have; states that it never records may lie between, and any where an audit event between is missing. The keeper is " +
+		"the component that the state was read from at the end, or the only source; what others record may be about their part. A " +
 		"state that somebody was shown after another had been shown, or recorded, from which nothing leads to it. Two states of one " +
 		"unit of which neither leads to the other, in whatever order it was in them. Without a declared lifecycle only ends are judged: " +
 		"what is completed, compensated or expired stays so, and what is quarantined may be released. The answer to a submit may be the " +
@@ -23,8 +24,8 @@ var legalLifecycle = Guarantee{
 
 func checkLegalLifecycle(c *Case) Judgement {
 	l := lifecycleOf(c)
-	w := watch{lifecycle: &l, chainOf: c.chainsBySource(), nextOf: make(map[history.Ref][]states)}
-	w.recorders()
+	w := watch{lifecycle: &l, chainOf: c.chainsBySource(), keepers: make(map[history.Ref]states), nextOf: make(map[history.Ref][]states)}
+	w.keep()
 	checked := 0
 	for u := range c.units {
 		if w.look(u); len(w.seen) < 2 {
@@ -54,35 +55,44 @@ type sighting struct {
 type watch struct {
 	*lifecycle
 	chainOf  map[history.Ref]*chain
-	recorder []history.Ref            // state -> the only source that records its transition
+	keepers  map[history.Ref]states   // source -> the states that it records
 	nextOf   map[history.Ref][]states // source -> what it may record next
 	unit     int
 	seen     []sighting
 	suspects []suspect
 }
 
-const manySources = noRef - 1
-
-// recorders finds out which source records which state.
-func (w *watch) recorders() {
-	w.recorder = slices.Repeat([]history.Ref{noRef}, maxStates)
+// keep finds out who keeps the state of units, and which states it records. A trail may use the same word for something else: that a
+// worker has set a command aside is not yet a state of the unit.
+func (w *watch) keep() {
+	if len(w.chains) == 1 {
+		w.keepers[w.chains[0].source] = 0
+	}
+	for u := range w.units {
+		if f := w.units[u].final; f != none {
+			w.keepers[w.H.Comp[f]] = 0
+		}
+	}
 	for k := range w.chains {
 		ch := &w.chains[k]
+		if _, keeps := w.keepers[ch.source]; !keeps {
+			continue
+		}
+		var all states
 		for _, i := range slices.Concat(ch.events, ch.unnumbered) {
-			s := w.recordedState(i)
-			switch {
-			case s < 0:
-			case w.recorder[s] == noRef:
-				w.recorder[s] = ch.source
-			case w.recorder[s] != ch.source:
-				w.recorder[s] = manySources
+			if s := w.recordedState(i); s >= 0 {
+				all |= 1 << s
 			}
 		}
+		w.keepers[ch.source] = all
 	}
 }
 
-// recordedState is the state that an audit event tells of; -1 where it tells of none, or may tell of several.
+// recordedState is the state that an audit event of a keeper tells of; -1 where it tells of none, or may tell of several.
 func (w *watch) recordedState(i uint32) int {
+	if _, keeps := w.keepers[w.H.Comp[i]]; !keeps {
+		return -1
+	}
 	t := slices.Index(w.transitions, w.H.Op[i])
 	if t < 0 {
 		return -1
@@ -107,7 +117,8 @@ func (w *watch) look(u int) {
 	}
 }
 
-// recorded compares the transitions that each source recorded for the unit with the one before.
+// recorded compares the transitions that a keeper recorded for the unit with the one before. Of several keepers one may have recorded what
+// another did not.
 func (w *watch) recorded() (wrong bool) {
 	var trail []sighting
 	for _, x := range w.seen {
@@ -125,7 +136,7 @@ func (w *watch) recorded() (wrong bool) {
 			continue
 		}
 		next, verb := w.reach, "later"
-		if w.unbroken(w.chainOf[source], from, to) {
+		if len(w.keepers) == 1 && w.unbroken(w.chainOf[source], from, to) {
 			next, verb = w.stepsOf(source), "next"
 		}
 		if next[a.state].has(b.state) {
@@ -150,13 +161,7 @@ func (w *watch) stepsOf(source history.Ref) []states {
 	if next, ok := w.nextOf[source]; ok {
 		return next
 	}
-	silent := allStates
-	for s, by := range w.recorder {
-		if by == source {
-			silent &^= 1 << s
-		}
-	}
-	next := w.steps(silent)
+	next := w.steps(^w.keepers[source])
 	w.nextOf[source] = next
 	return next
 }
