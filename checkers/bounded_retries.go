@@ -31,7 +31,8 @@ func checkBoundedRetries(c *Case) Judgement {
 		return Judgement{Guarantee: name, What: r.what, Status: NotTested, Reason: "the target claims no bound on retries: declare claims.retries"}
 	}
 	for u := range c.units {
-		r.judge(u)
+		r.unit = u
+		r.judge()
 	}
 	var limits []string
 	for k := range r.bounds {
@@ -100,6 +101,12 @@ type retrying struct {
 	chunked   []string
 	repeats   map[history.Unit]int // requests that the harness delivered again; those of no unit may be anybody's
 	disturbed overlap              // when waits were cut short or prolonged, by sequence
+	late      string               // why audit events may be missing
+
+	unit     int
+	undone   map[history.Ref]uint32 // steps of the unit -> when somebody first asked to undo them
+	released int                    // how often a person is recorded to have let the unit go on
+
 	checked   int
 	suspects  []suspect
 	undecided string
@@ -109,7 +116,8 @@ type retrying struct {
 var harmless = []string{"drop-request", "drop-response", "lost-response", "late-response", "error-after", "duplicate"}
 
 func newRetrying(c *Case) *retrying {
-	r := &retrying{Case: c, what: "steps of " + c.nouns, starts: c.has(history.FeedStarts), repeats: make(map[history.Unit]int)}
+	r := &retrying{Case: c, what: "steps of " + c.nouns, starts: c.has(history.FeedStarts), repeats: make(map[history.Unit]int),
+		late: c.trailMissing(), undone: make(map[history.Ref]uint32)}
 	for _, claim := range c.claims.Retries {
 		r.bounds = append(r.bounds, bound{Retries: claim})
 	}
@@ -118,7 +126,7 @@ func newRetrying(c *Case) *retrying {
 	}
 	for k := range c.bites {
 		b := &c.bites[k]
-		r.repeats[c.col[b.i]] += max(b.Deliveries-1, 0)
+		r.repeats[c.col[b.i]] += min(max(b.Deliveries-1, 0), math.MaxInt32)
 	}
 	for k := range c.faults {
 		if s := &c.faults[k]; !slices.Contains(harmless, s.kind) {
@@ -135,8 +143,21 @@ func newRetrying(c *Case) *retrying {
 	return r
 }
 
-func (r *retrying) attempts(u int) (list []attempt) {
-	for _, i := range r.eventsOf(u) {
+// attempts lists those of the unit, and notes what else bears on them.
+func (r *retrying) attempts() (list []attempt) {
+	clear(r.undone)
+	r.released = 0
+	seen := make(map[[2]uint64]bool) // releases, which may be delivered again
+	for _, i := range r.eventsOf(r.unit) {
+		switch {
+		case r.H.Kind[i] == history.KindEffect && r.H.Op[i] == r.undo:
+			if _, known := r.undone[r.H.Step[i]]; !known {
+				r.undone[r.H.Step[i]] = i
+			}
+		case r.H.Kind[i] == history.KindAudit && r.isRelease(i):
+			seen[[2]uint64{uint64(r.H.Comp[i]), r.H.Token[i]}] = true
+			r.released = len(seen)
+		}
 		a := attempt{i: i, step: r.H.Step[i], undo: r.H.Op[i] == r.undo}
 		switch kind := r.H.Kind[i]; {
 		case r.starts && kind == history.KindStart:
@@ -153,8 +174,13 @@ func (r *retrying) attempts(u int) (list []attempt) {
 	return list
 }
 
-func (r *retrying) judge(u int) {
-	list := r.attempts(u)
+// isRelease tells that an audit event records that a person let a unit leave the state in which it was set aside.
+func (r *retrying) isRelease(i uint32) bool {
+	return slices.ContainsFunc(r.claims.Privileges, func(p history.Privilege) bool { return p.From != "" && p.Action == r.str(r.H.Op[i]) })
+}
+
+func (r *retrying) judge() {
+	list := r.attempts()
 	for len(list) > 0 {
 		n := slices.IndexFunc(list, func(a attempt) bool { return a.compare(list[0]) != 0 })
 		if n < 0 {
@@ -163,8 +189,8 @@ func (r *retrying) judge(u int) {
 		for k := range r.bounds {
 			if b := &r.bounds[k]; b.Step == "" || b.Step == r.str(list[0].step) {
 				b.seen++
-				r.count(u, b, list[:n])
-				r.measure(u, b, list[:n])
+				r.count(b, list[:n])
+				r.measure(b, list[:n])
 			}
 		}
 		list = list[n:]
@@ -173,16 +199,16 @@ func (r *retrying) judge(u int) {
 
 // count holds the number of attempts against its bound. A message that the harness repeated on its way to the step may have begun another row
 // of attempts: where that could explain the number, nobody knows.
-func (r *retrying) count(u int, b *bound, list []attempt) {
+func (r *retrying) count(b *bound, list []attempt) {
 	if b.Max <= 0 {
 		return
 	}
 	r.checked++
-	n, repeated := len(list), r.repeats[history.Unit(u)]+r.repeats[history.NoUnit]
+	n, repeated := len(list), r.repeats[history.Unit(r.unit)]+r.repeats[history.NoUnit]
 	rounds := 1
 	if n-repeated > b.Max {
-		rounds += r.releases(u)
-		if r.mixed(u, list) {
+		rounds += r.released
+		if r.mixed(list) {
 			rounds++
 		}
 	}
@@ -190,12 +216,12 @@ func (r *retrying) count(u int, b *bound, list []attempt) {
 	switch {
 	case n-repeated <= limit:
 	case n <= saturated(limit, 1+repeated):
-		r.doubt(fmt.Sprintf("%s of %s was attempted %s, and the harness repeated messages", r.str(list[0].step), r.name(u), times(n)))
-	case len(r.claims.Privileges) > 0 && r.trailMissing() != "":
-		r.doubt(fmt.Sprintf("%s of %s was attempted %s, and whether it was released in between is not known: %s", r.str(list[0].step), r.name(u),
-			times(n), r.trailMissing()))
+		r.doubt(fmt.Sprintf("%s of %s was attempted %s, and the harness repeated messages", r.str(list[0].step), r.name(r.unit), times(n)))
+	case len(r.claims.Privileges) > 0 && r.late != "":
+		r.doubt(fmt.Sprintf("%s of %s was attempted %s, and whether it was released in between is not known: %s", r.str(list[0].step), r.name(r.unit),
+			times(n), r.late))
 	default:
-		r.suspects = append(r.suspects, r.tooMany(u, limit, list))
+		r.suspects = append(r.suspects, r.tooMany(limit, list))
 	}
 }
 
@@ -213,27 +239,19 @@ func (r *retrying) doubt(why string) {
 	}
 }
 
-// releases counts how often a person is recorded to have let a unit go on.
-func (r *retrying) releases(u int) int {
-	seen := make(map[[2]uint64]bool)
-	for _, i := range r.eventsOf(u) {
-		action := func(p history.Privilege) bool { return p.Action == r.str(r.H.Op[i]) }
-		if r.H.Kind[i] == history.KindAudit && slices.ContainsFunc(r.claims.Privileges, action) {
-			seen[[2]uint64{uint64(r.H.Comp[i]), r.H.Token[i]}] = true
-		}
-	}
-	return len(seen)
-}
-
 // measure holds the waits between attempts against the least that is claimed.
-func (r *retrying) measure(u int, b *bound, list []attempt) {
-	if b.Base <= 0 || len(list) < 2 || r.repeats[history.Unit(u)]+r.repeats[history.NoUnit] > 0 || r.releases(u) > 0 {
+func (r *retrying) measure(b *bound, list []attempt) {
+	if b.Base <= 0 || len(list) < 2 || r.repeats[history.Unit(r.unit)]+r.repeats[history.NoUnit] > 0 || r.released > 0 {
 		return
 	}
-	first, told, judged := int64(r.eventsOf(u)[0]), false, false
-	undone := r.firstUndo(u, list[0])
-	if r.mixed(u, list) {
+	if r.mixed(list) {
 		return
+	}
+	u := r.unit
+	first, told, judged := int64(r.eventsOf(u)[0]), false, false
+	undone := none // to do a step after it was undone is no retry
+	if i, ok := r.undone[list[0].step]; ok && !list[0].undo {
+		undone = i
 	}
 	for k := range list[1:] {
 		from, to := list[k].i, list[k+1].i
@@ -257,20 +275,11 @@ func (r *retrying) measure(u int, b *bound, list []attempt) {
 	}
 }
 
-// firstUndo is when a step was first undone: to do it after that is no retry.
-func (r *retrying) firstUndo(u int, a attempt) uint32 {
-	for _, i := range r.eventsOf(u) {
-		if !a.undo && r.H.Kind[i] == history.KindEffect && r.H.Op[i] == r.undo && r.H.Step[i] == a.step {
-			return i
-		}
-	}
-	return none
-}
-
 // mixed tells that some executions may have been to undo the step: they do not say which.
-func (r *retrying) mixed(u int, list []attempt) bool {
+func (r *retrying) mixed(list []attempt) bool {
 	silent := func(a attempt) bool { return !a.undo && r.H.Op[a.i] != r.do }
-	return r.starts && slices.ContainsFunc(list, silent) && r.firstUndo(u, list[0]) != none
+	_, undone := r.undone[list[0].step]
+	return r.starts && undone && slices.ContainsFunc(list, silent)
 }
 
 // attempted is what an attempt is of: "charge", "the undoing of charge".
@@ -288,7 +297,8 @@ func (r *retrying) attempted(a attempt) string {
 // maxProof is how many events a finding about many attempts names.
 const maxProof = 40
 
-func (r *retrying) tooMany(u, limit int, list []attempt) suspect {
+func (r *retrying) tooMany(limit int, list []attempt) suspect {
+	u := r.unit
 	events := make([]uint32, 0, maxProof)
 	for _, a := range list[:min(limit+1, len(list), maxProof)] {
 		events = append(events, a.i)
