@@ -66,8 +66,8 @@ func (a attempt) compare(b attempt) int {
 	return cmp.Or(cmp.Compare(a.step, b.step), cmp.Compare(undo(a), undo(b)), cmp.Compare(a.chunk, b.chunk))
 }
 
-// bound is one claim, and the waits that were measured under it.
-type bound struct {
+// retryBound is one claim, and the waits that were measured under it.
+type retryBound struct {
 	history.Retries
 	seen  int // steps of units that were attempted
 	waits []wait
@@ -80,7 +80,7 @@ type wait struct {
 }
 
 // least is the claimed wait before the n-th attempt, from 2.
-func (b *bound) least(n int) time.Duration {
+func (b *retryBound) least(n int) time.Duration {
 	least, factor := float64(b.Base), b.Factor
 	if !(factor >= 1) {
 		factor = 1
@@ -96,7 +96,7 @@ func (b *bound) least(n int) time.Duration {
 type retrying struct {
 	*Case
 	what      string
-	bounds    []bound
+	bounds    []retryBound
 	starts    bool // executions are recorded as they begin
 	chunked   []string
 	repeats   map[history.Unit]int // requests that the harness delivered again; those of no unit may be anybody's
@@ -119,7 +119,7 @@ func newRetrying(c *Case) *retrying {
 	r := &retrying{Case: c, what: "steps of " + c.nouns, starts: c.has(history.FeedStarts), repeats: make(map[history.Unit]int),
 		late: c.trailMissing(), undone: make(map[history.Ref]uint32)}
 	for _, claim := range c.claims.Retries {
-		r.bounds = append(r.bounds, bound{Retries: claim})
+		r.bounds = append(r.bounds, retryBound{Retries: claim})
 	}
 	for _, claim := range c.claims.Checkpoints {
 		r.chunked = append(r.chunked, claim.Step)
@@ -199,7 +199,7 @@ func (r *retrying) judge() {
 
 // count holds the number of attempts against its bound. A message that the harness repeated on its way to the step may have begun another row
 // of attempts: where that could explain the number, nobody knows.
-func (r *retrying) count(b *bound, list []attempt) {
+func (r *retrying) count(b *retryBound, list []attempt) {
 	if b.Max <= 0 {
 		return
 	}
@@ -240,7 +240,7 @@ func (r *retrying) doubt(why string) {
 }
 
 // measure holds the waits between attempts against the least that is claimed.
-func (r *retrying) measure(b *bound, list []attempt) {
+func (r *retrying) measure(b *retryBound, list []attempt) {
 	if b.Base <= 0 || len(list) < 2 || r.repeats[history.Unit(r.unit)]+r.repeats[history.NoUnit] > 0 || r.released > 0 {
 		return
 	}

@@ -82,7 +82,7 @@ func generate(d dice, units int) *script {
 func (w *world) promise() {
 	c := &w.header.Claims
 	c.Feeds = append(c.Feeds, history.FeedLetters)
-	c.States.Next = map[string][]string{"pending": {"completed", "compensated", "quarantined"}, "quarantined": {"pending"}}
+	c.States.Next = map[string][]string{"pending": {"completed", "compensated", "quarantined"}, "quarantined": {"completed", "compensated"}}
 	c.DeadLetters = &history.DeadLetters{Context: []string{"reason", "payload"}, MaxRate: 1}
 	c.Retries = []history.Retries{{Step: "charge", Max: maxAttempts, Base: history.Duration(leastWait), Factor: 2}, {Step: "ship", Max: maxAttempts}}
 	c.Deadlines = []history.Deadline{{Name: "time to live", From: "submit", To: "effect ship", Within: history.Duration(time.Hour)}}

@@ -27,7 +27,7 @@ const (
 var windows = []float64{0.1, 0.05, 0.02, 0.01}
 
 // judgeSpread judges the waits under one claim; what could not be judged it says.
-func (b *bound) judgeSpread(r *retrying) (limits []string) {
+func (b *retryBound) judgeSpread(r *retrying) (limits []string) {
 	name := "the steps"
 	if b.Step != "" {
 		name = clip(b.Step, 60)
