@@ -39,6 +39,9 @@ var builders = map[string]func(context.Context, *process) error{
 	"queue":     buildQueue,
 	"worker-1":  buildWorker,
 	"worker-2":  buildWorker,
+	"bookings":  buildBookings,
+	"confirmer": buildConfirmer,
+	"reclaimer": buildReclaimer,
 }
 
 // streams are what the broker keeps, and who reads it. The names of consumers are those in the builders below.

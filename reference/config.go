@@ -28,13 +28,14 @@ type config struct {
 	broker        string
 	gateway       string
 	queue         string
+	bookings      string
 	sync          store.Sync
 	parts         *parts.Parts
 	level         slog.Level
 	seed          uint64
 	workers       int
 
-	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk time.Duration
+	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold time.Duration
 
 	controlToken, gatewayToken string
 
@@ -42,7 +43,7 @@ type config struct {
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
-	every := slices.Concat(Components, JobComponents)
+	every := slices.Concat(Components, JobComponents, BookingComponents)
 	if len(args) == 0 || !slices.Contains(every, args[0]) {
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(every, ", "))
@@ -63,13 +64,14 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	}
 	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api and queue, NATS for broker")
+	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, queue and bookings, NATS for broker")
 	flags.StringVar(&c.control, "control", "", "`address` of the control server")
 	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
 	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
 	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
-	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping and workers")
+	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers and confirmer")
 	flags.StringVar(&c.queue, "queue", "", "`URL` of the queue, for workers")
+	flags.StringVar(&c.bookings, "bookings", "", "`URL` of the bookings, for confirmer and reclaimer")
 	flags.Func("defect", "build the component wrong: "+strings.Join(defects.Names(), ", "), c.defect)
 	flags.Func("sync", "synchronous setting of SQLite: full (default), normal or off", c.setSync)
 	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -81,8 +83,9 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.DurationVar(&c.retryBase, "retry-base", 50*time.Millisecond, "wait after a first failure")
 	flags.DurationVar(&c.retryCap, "retry-cap", time.Second, "longest wait after a failure")
 	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long stopping may take")
-	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process, and a worker for jobs")
+	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process, and a worker for work")
 	flags.DurationVar(&c.chunk, "chunk", 20*time.Millisecond, "how long a worker works on one chunk of a job")
+	flags.DurationVar(&c.hold, "hold", 15*time.Minute, "how long a seat is held for a booking that is not confirmed")
 	if err := flags.Parse(args[1:]); err != nil {
 		return config{}, err
 	}
@@ -125,10 +128,11 @@ func (c *config) check() error {
 	need("--data", c.data)
 	need("--control", c.control)
 	need("CONTROL_TOKEN in the environment", c.controlToken)
-	need("--listen", c.listen, "api", "broker", "queue")
-	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2")
+	need("--listen", c.listen, "api", "broker", "queue", "bookings")
+	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer")
 	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit")
 	need("--queue", c.queue, "worker-1", "worker-2")
+	need("--bookings", c.bookings, "confirmer", "reclaimer")
 	if c.control != "" && !c.controlPublic && !loopback(c.control) {
 		wrong = append(wrong, errors.New("--control is not a loopback address; --control-public allows that"))
 	}
@@ -137,11 +141,14 @@ func (c *config) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,
-		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk,
+		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk, "hold": c.hold,
 	} {
 		if d < time.Millisecond {
 			wrong = append(wrong, fmt.Errorf("--%s is below 1ms", name))
 		}
+	}
+	if c.hold <= c.gatewayTimeout {
+		wrong = append(wrong, errors.New("--hold is not longer than --gateway-timeout: no call would fit in"))
 	}
 	if c.lease <= c.gatewayTimeout {
 		wrong = append(wrong, errors.New("--lease is not longer than --gateway-timeout: no call would fit in"))

@@ -30,6 +30,33 @@ func (p *process) counts(open func(context.Context) (int64, error)) {
 	})
 }
 
+// waitsFor counts units that are open, and that will not stay so, whatever becomes of those who work on them.
+func (p *process) waitsFor(open func(context.Context) (int64, error)) {
+	p.idle = append(p.idle, func(ctx context.Context, i *control.Idle) (err error) {
+		if i.Open, err = open(ctx); err != nil {
+			return err
+		}
+		i.Pending = i.Open
+		changes, _, err := audit.Head(ctx, p.db)
+		i.Done = int64(changes)
+		return err
+	})
+}
+
+// chainRecords serves the component's own audit trail.
+func (p *process) chainRecords(ctx context.Context, after int64, limit int, emit control.Emit) error {
+	page, err := audit.After(ctx, p.db, p.cfg.component, after, limit)
+	if err != nil {
+		return err
+	}
+	for _, line := range page {
+		if err := emit(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *process) observeOutbox(ctx context.Context, emit control.Emit) error {
 	n, err := outbox.Unsent(ctx, p.db)
 	if err != nil {

@@ -20,7 +20,6 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/control"
 	"github.com/wreckon/wreckon/reference/inbox"
-	"github.com/wreckon/wreckon/reference/jobs"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
@@ -40,7 +39,7 @@ type process struct {
 	relay *outbox.Relay
 
 	consumers []*broker.Consumer
-	worker    *jobs.Worker // nil: the component takes no jobs
+	worker    worker       // nil: the component asks nobody for work
 	public    http.Handler // nil: the component has no service address
 	addr      string       // that it serves at
 
@@ -50,6 +49,11 @@ type process struct {
 	records func(ctx context.Context, after int64, limit int, emit control.Emit) error
 	desk    http.Handler                      // of the people who work on what was set aside; nil where nothing is
 	closers []func(ctx context.Context) error // called in reverse
+}
+
+// worker asks for work until told ends, and finishes what it has begun for as long as work lasts.
+type worker interface {
+	Run(told, work context.Context) error
 }
 
 // run builds a component, keeps it running until ctx ends, and drains it.

@@ -8,9 +8,14 @@
 //
 //	client -> queue <- workers -> gateway
 //
+// and bookings, whose seats are held for a while:
+//
+//	client -> bookings <- confirmer -> gateway
+//	               ^- reclaimer
+//
 // An order that was accepted ends as completed, compensated or quarantined, once, and leaves a trail that proves it, whatever is killed,
 // paused or cut off in the meantime. Each package underneath is one pattern and says what it promises, how, what it costs and where it
-// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs. Package parts lists the strategies on which the promises hang,
+// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs, booking. Package parts lists the strategies on which the promises hang,
 // and package defects the ways to get them wrong.
 //
 // This package wires a component together, and takes it apart again when it is told to stop. It must never know that it is being tested.
@@ -30,11 +35,12 @@ import (
 	"github.com/wreckon/wreckon/reference/defects"
 )
 
-// Components are the names of the order service's processes, in an order in which they can be started, and JobComponents those of the job
-// system.
+// Components are the names of the order service's processes, in an order in which they can be started, and JobComponents and
+// BookingComponents those of the job system and of the bookings.
 var (
-	Components    = []string{"broker", "api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
-	JobComponents = []string{"queue", "worker-1", "worker-2"}
+	Components        = []string{"broker", "api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
+	JobComponents     = []string{"queue", "worker-1", "worker-2"}
+	BookingComponents = []string{"bookings", "confirmer", "reclaimer"}
 )
 
 // Defects lists what can be got wrong by name, with --defect.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 // real is the vocabulary of the program, wired together as its commands do it.
 func real() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
-		Targets: []targets.Target{targets.Reference(), targets.Jobs()},
+		Targets: []targets.Target{targets.Reference(), targets.Jobs(), targets.Bookings()},
 		Kinds:   faults.Kinds,
 		Overlap: faults.CheckOverlap,
 		Condition: func(text string) error {
@@ -42,10 +43,8 @@ func TestShippedScenariosNameOnlyWhatThereIs(t *testing.T) {
 	for _, info := range scenarios.Shipped() {
 		s, problems := info.Parse(real())
 		require.Empty(t, problems, "%v", problems)
-		topology := targets.Reference().Topology
-		if s.Target == "jobs" {
-			topology = targets.Jobs().Topology
-		}
+		known := real().Targets
+		topology := known[slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == s.Target })].Topology
 		for seed := range uint64(50) {
 			plan := s.Plan(seed, "")
 			require.NoError(t, plan.Validate())

@@ -23,7 +23,8 @@ const maxBody = 1 << 20
 
 // gateway is the effect sink: the external party that a target's side effects reach. It keeps the promise that real payment
 // gateways make, idempotency by key, so that what it applied twice was really asked for twice. And it can be told to be strict about
-// fencing tokens: a call with "Fencing: strict" is refused if a newer Fencing-Token was seen for the same step of the same unit.
+// fencing tokens: a call with "Fencing: strict" is refused if a newer Fencing-Token was seen for the same step of the same unit. A call with
+// "Valid-Until: <RFC 3339 time>" is refused for good if it comes later and asks for what was not done before.
 type gateway struct {
 	prefix string
 	token  string
@@ -62,6 +63,7 @@ type request struct {
 	digest           string // of the payload
 	token            uint64
 	strict           bool
+	until            time.Time // zero: it is never too late
 }
 
 type answer struct {
@@ -127,7 +129,12 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want a number as Fencing-Token", http.StatusBadRequest)
 		return
 	}
-	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, agent: r.UserAgent(),
+	until, err := validUntil(r.Header.Get("Valid-Until"))
+	if err != nil {
+		http.Error(w, "want an RFC 3339 time as Valid-Until", http.StatusBadRequest)
+		return
+	}
+	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, until: until, agent: r.UserAgent(),
 		strict: r.Header.Get("Fencing") == "strict", trace: traceID(r.Header.Get("traceparent"))})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
@@ -164,11 +171,9 @@ func (g *gateway) apply(rt route, req request) answer {
 	default:
 		a = answer{status: http.StatusOK, digest: req.digest, body: fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, len(g.seen)+1)}
 		e.Outcome = history.OutcomeApplied
-		if rt.refuse != nil {
-			if status, why := rt.refuse(req.effectRequest); status != 0 {
-				a.status, a.body = status, fmt.Appendf(nil, `{"error":%q}`, why)
-				e.Outcome = history.OutcomeRefused
-			}
+		if status, why := rt.refusal(req); status != 0 {
+			a.status, a.body = status, fmt.Appendf(nil, `{"error":%q}`, why)
+			e.Outcome = history.OutcomeRefused
 		}
 		g.seen[name] = a
 	}
@@ -185,6 +190,18 @@ func (g *gateway) apply(rt route, req request) answer {
 	return a
 }
 
+// refusal says why what was not done before is not done now, either; 0 if it is. It is called where the effect lands: a time that was kept
+// when the request left says nothing.
+func (rt route) refusal(req request) (status int, why string) {
+	if now := time.Now(); !req.until.IsZero() && !now.Before(req.until) {
+		return http.StatusGone, "it came too late"
+	}
+	if rt.refuse == nil {
+		return 0, ""
+	}
+	return rt.refuse(req.effectRequest)
+}
+
 func effectValue(req effectRequest) string {
 	if req.Amount != 0 {
 		return strconv.FormatInt(req.Amount, 10)
@@ -198,6 +215,14 @@ func fencingToken(header string) (uint64, error) {
 		return 0, nil
 	}
 	return strconv.ParseUint(header, 10, 64)
+}
+
+// validUntil reads the header; zero where there is none.
+func validUntil(header string) (time.Time, error) {
+	if header == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339Nano, header)
 }
 
 // authorised tells whether a request holds the run's token and comes from this host.

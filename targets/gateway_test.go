@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -123,6 +124,38 @@ func TestALateTokenIsRefusedIfTheCallerAsksForThat(t *testing.T) {
 		assert.Equal(t, "0af7651916cd43dd8448eb211c80319c", e.Trace)
 	}
 	assert.Equal(t, http.StatusBadRequest, ask("/charges", "k4", "o-1", "newest", "strict"))
+}
+
+// What was done in time stays done, whoever asks again; what was not is never done.
+func TestWhatComesTooLateIsRefused(t *testing.T) {
+	g, n := sink(t)
+	ask := func(key, until string) int {
+		req, err := http.NewRequest(http.MethodPost, "http://"+g.addr+"/charges", strings.NewReader(`{"order_id":"o-1","amount":1}`))
+		require.NoError(t, err)
+		req.Header = http.Header{"Authorization": {"Bearer " + secret}, "Idempotency-Key": {key}, "Valid-Until": {until}}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	past, future := time.Now().Add(-time.Millisecond).Format(time.RFC3339Nano), time.Now().Add(time.Hour).Format(time.RFC3339Nano)
+	for _, c := range []struct {
+		key, until string
+		status     int
+		outcome    history.Outcome
+	}{
+		{"in-time", future, 200, history.OutcomeApplied},
+		{"in-time", past, 200, history.OutcomeDeduplicated},
+		{"late", past, 410, history.OutcomeRefused},
+		{"late", future, 410, history.OutcomeRefused},
+		{"whenever", "", 200, history.OutcomeApplied},
+	} {
+		assert.Equal(t, c.status, ask(c.key, c.until), c)
+		events := n.all()
+		assert.Equal(t, c.outcome, events[len(events)-1].Outcome, c)
+	}
+	assert.Equal(t, http.StatusBadRequest, ask("k", "soon"))
+	assert.Len(t, n.all(), 5)
 }
 
 func TestARefusalIsFinalForItsKey(t *testing.T) {

@@ -88,17 +88,13 @@ func (r *reference) Launches() []Launch {
 			// SIGKILL never loses what was written to the page cache, and power is not cut here: syncing would only slow the run.
 			"--sync", "off", "--drain", (drainWithin - time.Second).String()}
 		args = append(args, r.args(c)...) // the last of two flags of one name counts
-		if addr, ok := r.w.Listen[c]; ok && (c == "api" || c == "broker" || c == "queue") {
+		if addr, ok := r.w.Listen[c]; ok && (c == "api" || c == "broker" || c == "queue" || c == "bookings") {
 			args = append(args, "--listen", addr)
 		}
-		if d, ok := r.w.Dial[Edge{From: c, To: "broker"}.Name()]; ok {
-			args = append(args, "--broker", d)
-		}
-		if d, ok := r.w.Dial[Edge{From: c, To: "gateway"}.Name()]; ok {
-			args = append(args, "--gateway", "http://"+d)
-		}
-		if d, ok := r.w.Dial[Edge{From: c, To: "queue"}.Name()]; ok {
-			args = append(args, "--queue", "http://"+d)
+		for _, to := range []struct{ name, scheme string }{{"broker", ""}, {"gateway", "http://"}, {"queue", "http://"}, {"bookings", "http://"}} {
+			if d, ok := r.w.Dial[Edge{From: c, To: to.name}.Name()]; ok {
+				args = append(args, "--"+to.name, to.scheme+d)
+			}
 		}
 		if r.w.Defect != "" {
 			args = append(args, "--defect", r.w.Defect)

@@ -46,8 +46,10 @@ var All = []Defect{
 	StockCountedLater,
 	AuditChainRestarts,
 	DrainIgnoresSIGTERM,
-	CheckpointBeforeWork,
 	ChunkKeyPerAttempt,
+	TTLAcceptsLateCompletion,
+	ReservationLeak,
+	ExpiryUnderConfirmation,
 }
 
 // Names lists the defects.

@@ -6,6 +6,8 @@
 // A fenced call carries the token of the lease it is made under, and the gateway refuses it once it has seen a newer one: a call that was
 // on its way for too long must not land behind that of whoever took over. That is ErrSuperseded, and nobody's business any more.
 //
+// A call that carries a time is refused from then on: that it was in time when it left says nothing.
+//
 // Cost: the third case, which no protocol can do away with. Breaks: where the other side forgets a key sooner than we do.
 //
 // It must never retry by itself, nor make up a key: when to try again, and under which name, is decided where it is written down.
@@ -57,9 +59,10 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Call says what is asked, under which name, and on the strength of which lease.
 type Call struct {
 	OrderID string
-	Key     string // idempotency key
-	Token   uint64 // fencing token of the lease; the gateway keeps the newest for each step of an order
-	Fenced  bool   // the gateway must refuse the call if it has seen a newer token
+	Key     string    // idempotency key
+	Token   uint64    // fencing token of the lease; the gateway keeps the newest for each step of an order
+	Fenced  bool      // the gateway must refuse the call if it has seen a newer token
+	Until   time.Time // from when on the gateway must refuse what it has not done yet; zero: never
 	Trace   string
 }
 
@@ -99,6 +102,11 @@ func (c *Client) Process(ctx context.Context, call Call, n int, account string, 
 	})
 }
 
+// Confirm makes a booking of a class final. A refusal is one that came too late.
+func (c *Client) Confirm(ctx context.Context, call Call, class string) (Answer, error) {
+	return c.post(ctx, "/confirmations", call, http.StatusGone, map[string]any{"order_id": call.OrderID, "address": class})
+}
+
 func (c *Client) post(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
 	body, err := json.Marshal(payload)
 	if err != nil {
@@ -120,6 +128,9 @@ func (c *Client) post(ctx context.Context, path string, call Call, refusal int, 
 	}
 	if call.Fenced {
 		req.Header.Set("Fencing", "strict")
+	}
+	if !call.Until.IsZero() {
+		req.Header.Set("Valid-Until", call.Until.UTC().Format(time.RFC3339Nano))
 	}
 	if call.Trace != "" {
 		req.Header.Set("traceparent", call.Trace)

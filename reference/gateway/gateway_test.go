@@ -86,6 +86,27 @@ func TestABrokenConnectionIsNotRetriedBehindOurBack(t *testing.T) {
 	assert.EqualValues(t, 2, calls.Load())
 }
 
+func TestAConfirmationSaysUntilWhenItMayLand(t *testing.T) {
+	until := time.Date(2026, 11, 21, 20, 4, 11, 123456789, time.UTC)
+	status, said := http.StatusOK, ""
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		said = r.Header.Get("Valid-Until")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(`{"id":"g-1"}`))
+	})
+	bounded := call
+	bounded.Until = until
+	answer, err := client.Confirm(t.Context(), bounded, "economy")
+	require.NoError(t, err)
+	assert.Equal(t, gateway.Answer{ID: "g-1"}, answer)
+	assert.Equal(t, "2026-11-21T20:04:11.123456789Z", said)
+	status = http.StatusGone
+	answer, err = client.Confirm(t.Context(), call, "economy")
+	require.NoError(t, err)
+	assert.True(t, answer.Refused)
+	assert.Empty(t, said)
+}
+
 func TestACallEndsWithItsContext(t *testing.T) {
 	release := make(chan struct{})
 	client := serve(t, func(http.ResponseWriter, *http.Request) { <-release })

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/api"
 	"github.com/wreckon/wreckon/reference/audit"
+	"github.com/wreckon/wreckon/reference/booking"
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/intent"
@@ -41,6 +42,10 @@ type Parts struct {
 	JobAdvance jobs.Advance // in what order a worker does a chunk and saves its place
 	JobKey     jobs.Key     // under which name a worker asks for a chunk's effect
 	JobStopped jobs.Stopped // whether a worker leaves a job that is not finished
+
+	BookingSettle booking.Settle // what becomes of the seat of a booking that ends
+	BookingOver   booking.Over   // which bookings expire
+	BookingUntil  booking.Until  // by when a confirmation must have landed
 }
 
 // Right returns the strategies that keep the promises.
@@ -67,5 +72,9 @@ func Right() *Parts {
 		JobAdvance: jobs.WorkThenSave,
 		JobKey:     jobs.StableKey,
 		JobStopped: jobs.WhenTold,
+
+		BookingSettle: booking.MoveSeat,
+		BookingOver:   booking.HeldTooLong,
+		BookingUntil:  booking.EndOfHold,
 	}
 }
