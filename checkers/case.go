@@ -15,6 +15,8 @@ const none = ^uint32(0)
 type Case struct {
 	H *history.History
 
+	whole *whole // what is known of the rest, where H is only a part of the history; nil where it is all
+
 	ctx    context.Context // ends when the checker that runs has used up its time
 	budget time.Duration   // for an exponential search
 

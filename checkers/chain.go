@@ -175,7 +175,7 @@ type hole struct {
 func (c *Case) holes(ch *chain) (holes []hole) {
 	next, before := uint64(1), none
 	for _, i := range ch.events {
-		if n := c.H.Token[i]; n > next {
+		if n := c.H.Token[i]; n > next && c.whole.missing(c.str(ch.source), next) {
 			holes = append(holes, hole{next, n - 1, before, i})
 		}
 		next, before = c.H.Token[i]+1, i

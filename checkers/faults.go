@@ -103,7 +103,10 @@ func (s *span) holds(c *Case) (from, to uint32) {
 
 // overlap counts intervals by their sorted ends: of those that began before a stretch ended, take away those that ended before
 // it began.
-type overlap struct{ starts, ends []int64 }
+type overlap struct {
+	starts, ends []int64
+	others       func(from, to int64) int // counts those that are not here; nil: none
+}
 
 func (o *overlap) add(start, end int64) {
 	o.starts, o.ends = append(o.starts, start), append(o.ends, end)
@@ -115,8 +118,14 @@ func (o *overlap) sort() {
 }
 
 func (o *overlap) count(from, to int64) int {
+	if to <= from { // a fault that was healed before it began
+		return 0
+	}
 	began := sort.Search(len(o.starts), func(i int) bool { return o.starts[i] >= to })
 	ended := sort.Search(len(o.ends), func(i int) bool { return o.ends[i] > from })
+	if o.others != nil {
+		began += o.others(from, to)
+	}
 	return began - ended
 }
 
@@ -126,6 +135,9 @@ type load struct{ all, hurt, open overlap }
 func (c *Case) load() (l load) {
 	if len(c.faults) == 0 {
 		return l
+	}
+	if c.whole != nil {
+		return c.whole.load(c)
 	}
 	end := int64(c.H.Len())
 	for _, o := range c.ops {
@@ -138,6 +150,14 @@ func (c *Case) load() (l load) {
 			l.hurt.add(int64(o.call), ret)
 		}
 	}
+	l.all.sort()
+	l.hurt.sort()
+	l.open = c.openUnits()
+	return l
+}
+
+// openUnits are the stretches of time in which units were acknowledged and had not ended.
+func (c *Case) openUnits() (o overlap) {
 	last := c.last()
 	for i := range c.units {
 		if u := &c.units[i]; u.acknowledged() {
@@ -146,18 +166,19 @@ func (c *Case) load() (l load) {
 				to = last
 			}
 			if to > from {
-				l.open.add(int64(from), int64(to))
+				o.add(int64(from), int64(to))
 			}
 		}
 	}
-	l.all.sort()
-	l.hurt.sort()
-	l.open.sort()
-	return l
+	o.sort()
+	return o
 }
 
 // last is when the history ends.
 func (c *Case) last() time.Duration {
+	if c.whole != nil {
+		return time.Duration(c.whole.last)
+	}
 	if n := c.H.Len(); n > 0 {
 		return c.at(uint32(n - 1))
 	}
@@ -335,6 +356,9 @@ func (c *Case) judgeBites(s *span) (verdict FaultVerdict, reason string) {
 // recovery is the time from the beginning of a heal to the first operation begun after it that was ok; -1 where none was. tried
 // tells whether any operation was begun at all.
 func (c *Case) recovery(from uint32) (d time.Duration, tried bool) {
+	if c.whole != nil {
+		return c.whole.recovery(from)
+	}
 	asked, ok := c.comesBack(from)
 	if ok == none {
 		return -1, asked != none

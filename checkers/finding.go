@@ -30,6 +30,7 @@ func (s suspect) last() uint32 {
 
 // judgement makes a guarantee's judgement of what its checker found: violated, or held as far as it was checked.
 func (c *Case) judgement(name, what string, checked int, suspects []suspect) Judgement {
+	checked += c.whole.also(name)
 	j := Judgement{Guarantee: name, Status: Holds, Checked: checked, What: what, Total: len(suspects)}
 	if len(suspects) > 0 {
 		j.Status = Violated
@@ -72,6 +73,9 @@ func (c *Case) tell(guarantee string, s suspect, bad map[int]bool) Finding {
 		return f
 	}
 	f.Unit = c.id(s.unit)
+	if c.whole != nil {
+		c.whole.show(c.names[s.unit])
+	}
 	f.Story = c.story(s.unit, s)
 	if t, text := c.twin(s.unit, spans, bad); t >= 0 {
 		f.Twin, f.TwinStory = text, c.story(t, suspect{unit: t})

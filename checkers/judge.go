@@ -18,14 +18,20 @@ func judge(h *history.History, spec Spec) Result {
 }
 
 func judgeWith(h *history.History, spec Spec, table []Guarantee) (r Result) {
+	r, _ = judgePart(h, nil, spec, table)
+	return r
+}
+
+// judgePart judges a history, or a part of one of which a scan knows the rest.
+func judgePart(h *history.History, w *whole, spec Spec, table []Guarantee) (r Result, c *Case) {
 	start := time.Now()
-	c, err := prepared(h, spec.Budget)
+	c, err := prepared(h, w, spec.Budget)
 	if err != nil {
 		r = Result{Reasons: []string{}, Guarantees: []Judgement{}, Faults: []FaultResult{}, Require: []Condition{}, Thresholds: []Condition{}}
 		r.Verdict, r.Reasons = Errored, append(r.Reasons, err.Error())
 		r.Counts.Events = h.Len()
 		r.Took = time.Since(start)
-		return r
+		return r, nil
 	}
 	c.place(spec.Planned)
 	r.Counts = c.counts()
@@ -42,17 +48,17 @@ func judgeWith(h *history.History, spec Spec, table []Guarantee) (r Result) {
 	r.Warnings = c.warnings()
 	r.Verdict, r.Reasons = c.verdict(spec, &r)
 	r.Took = time.Since(start)
-	return r
+	return r, c
 }
 
 // prepared turns a history that breaks the preparation into an error: a verdict is given whatever the history holds.
-func prepared(h *history.History, budget time.Duration) (c *Case, err error) {
+func prepared(h *history.History, w *whole, budget time.Duration) (c *Case, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("prepare the history: %v", p)
 		}
 	}()
-	return prepare(context.Background(), h, budget), nil
+	return preparePart(context.Background(), h, w, budget), nil
 }
 
 // judgeAll lets the guarantees that the spec names speak, or all.

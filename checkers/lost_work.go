@@ -69,7 +69,7 @@ func (c *Case) endMissing() string {
 		return "the final states were not read"
 	case c.moving():
 		return "the run ended before the target was given time to come to rest"
-	case c.states == 0 && slices.ContainsFunc(c.units, func(x unit) bool { return x.acknowledged() }):
+	case c.states == 0 && (c.whole.acked() || slices.ContainsFunc(c.units, func(x unit) bool { return x.acknowledged() })):
 		return "the final states were read, and not one came back: whether all work is gone or the reading failed, nobody can tell"
 	}
 	return ""

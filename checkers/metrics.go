@@ -80,15 +80,26 @@ func (v values) ratio(name string, part, whole int) {
 	}
 }
 
-// quantiles takes the nearest rank: the value that the fraction named is at most. whole is how much of what was measured makes one
-// of the metric's unit.
-func (v values) quantiles(name string, d []time.Duration, whole time.Duration) {
-	if len(d) == 0 {
+// measured is what was measured for each unit. whole is how much of it makes one of the metric's unit.
+type measured struct {
+	name  string
+	whole time.Duration
+	list  []time.Duration
+}
+
+// distributions take the nearest rank: the value that the fraction named is at most.
+func (c *Case) distributions(v values, all []measured) {
+	if c.whole != nil {
+		c.whole.distributions(v, all)
 		return
 	}
-	slices.Sort(d)
-	for q, suffix := range quantileNames {
-		v[name+suffix] = float64(d[rank(q, len(d))-1]) / float64(whole)
+	for _, m := range all {
+		slices.Sort(m.list)
+		for q, suffix := range quantileNames {
+			if n := len(m.list); n > 0 {
+				v[m.name+suffix] = float64(m.list[rank(q, n)-1]) / float64(m.whole)
+			}
+		}
 	}
 }
 
@@ -124,6 +135,7 @@ func (c *Case) counts() Counts {
 			n.Fail++
 		}
 	}
+	c.whole.addCounts(&n)
 	return n
 }
 
@@ -149,7 +161,7 @@ func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
 	for k := range c.chains {
 		if ch := &c.chains[k]; ch.head != none {
 			heads += c.H.Token[ch.head]
-			arrived += len(ch.events)
+			arrived += c.arrived(ch)
 		}
 	}
 	if heads > 0 {
@@ -205,11 +217,15 @@ func (c *Case) unitMetrics(v values, n Counts) {
 			completion = append(completion, x.done-x.intended)
 		}
 	}
+	if w := c.whole; w != nil {
+		t := &w.census
+		attempts = w.total.submits
+		ended, dead, stuck, rolledBack = ended+t.ended, dead+t.dead, stuck+t.stuck, rolledBack+t.rolledBack
+		finished, undone, undoneWell = finished+t.finished, undone+t.undone, undoneWell+t.undoneWell
+	}
 	v["units"], v["acknowledged"] = float64(n.Units), float64(n.Acknowledged)
-	v.quantiles("submit_latency", submit, time.Second)
-	v.quantiles("completion_latency", completion, time.Second)
-	v.quantiles("intent_latency", intent, time.Second)
-	v.quantiles("retries_per_unit", retries, time.Nanosecond)
+	c.distributions(v, []measured{{"submit_latency", time.Second, submit}, {"completion_latency", time.Second, completion},
+		{"intent_latency", time.Second, intent}, {"retries_per_unit", time.Nanosecond, retries}})
 	v.ratio("retries_per_unit", attempts-n.Units, n.Units)
 	if c.states == 0 {
 		return
@@ -259,6 +275,9 @@ func (c *Case) operationMetrics(v values, n Counts) {
 		case c.amend:
 			amends++
 		}
+	}
+	if w := c.whole; w != nil {
+		submits, reads, amends = w.total.submitOK, w.total.readOK, w.total.amendOK
 	}
 	v["operations"] = float64(n.Operations)
 	v["submit.ok"], v["read.ok"], v["amend.ok"] = float64(submits), float64(reads), float64(amends)

@@ -11,7 +11,12 @@ import (
 
 // prepare reads the history once.
 func prepare(ctx context.Context, h *history.History, budget time.Duration) *Case {
-	c := &Case{H: h, ctx: ctx, budget: budget, vocabulary: newVocabulary(h),
+	return preparePart(ctx, h, nil, budget)
+}
+
+// preparePart reads a part of a history of which a scan knows the rest; nil: there is no rest.
+func preparePart(ctx context.Context, h *history.History, w *whole, budget time.Duration) *Case {
+	c := &Case{H: h, whole: w, ctx: ctx, budget: budget, vocabulary: newVocabulary(h, w.met()),
 		quiesceAt: none, observeBegin: none, observeEnd: none, baselineFails: none, lateness: none,
 		events: new(lazyGroups), opsOf: new(lazyGroups), successes: new(successes)}
 	c.noun = c.claims.Unit
@@ -26,6 +31,7 @@ func prepare(ctx context.Context, h *history.History, budget time.Duration) *Cas
 	}
 	p.joinBites()
 	c.settle()
+	w.complete(c)
 	c.feeds = c.inferFeeds()
 	return c
 }
@@ -40,7 +46,7 @@ func (c *Case) index() {
 		}
 	}
 	n := last + 1
-	if n > 4*len(c.col)+1024 {
+	if n > 4*len(c.col)+1024 || c.whole != nil {
 		n = c.compact()
 	}
 	c.units = make([]unit, n)
@@ -57,7 +63,7 @@ func (c *Case) compact() int {
 	c.names = slices.Clone(c.col)
 	slices.Sort(c.names)
 	c.names = slices.Compact(c.names)
-	if c.names[len(c.names)-1] == history.NoUnit {
+	if n := len(c.names); n > 0 && c.names[n-1] == history.NoUnit {
 		c.names = c.names[:len(c.names)-1]
 	}
 	col := make([]history.Unit, len(c.col))
@@ -82,12 +88,13 @@ func (c *Case) inferFeeds() map[string]bool {
 		return feeds
 	}
 	feeds[history.FeedEffects] = c.applied+c.deduplicated > 0
-	feeds[history.FeedAudit] = len(c.chains) > 0
+	feeds[history.FeedAudit] = len(c.chains) > 0 || c.whole.audited()
 	feeds[history.FeedStates] = c.states > 0
 	feeds[history.FeedSteps] = c.stepsSeen > 0
 	feeds[history.FeedTokens] = c.tokens > 0
 	feeds[history.FeedLetters] = c.letters > 0
 	feeds[history.FeedStarts] = slices.Contains(c.H.Kind, history.KindStart)
+	feeds[history.FeedReads] = c.whole.readsSeen()
 	for _, o := range c.ops {
 		if op := c.H.Op[o.call]; op == c.read || op == c.amend {
 			feeds[history.FeedReads] = true

@@ -2,7 +2,10 @@ package checkers
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/wreckon/wreckon/history"
 )
 
 // life is the time from when a unit was asked for to the first evidence that it had ended.
@@ -23,8 +26,8 @@ const twinReach = 256
 func (c *Case) twin(u int, spans []*span, bad map[int]bool) (twin int, text string) {
 	best, score := -1, 0
 	for d := 1; d <= twinReach; d++ {
-		for _, v := range []int{u - d, u + d} {
-			if v < 0 || v >= len(c.units) || bad[v] || !c.well(v) {
+		for _, v := range []int{c.near(u, -d), c.near(u, d)} {
+			if v < 0 || bad[v] || !c.well(v) {
 				continue
 			}
 			n := 1
@@ -46,7 +49,7 @@ func (c *Case) twin(u int, spans []*span, bad map[int]bool) (twin int, text stri
 		return -1, ""
 	}
 	beside := "beside it"
-	if d := max(best-u, u-best); d > 3 {
+	if d := c.apart(u, best); d > 3 {
 		beside = fmt.Sprintf("%d %s away", d, c.nouns)
 	}
 	through := ""
@@ -54,6 +57,30 @@ func (c *Case) twin(u int, spans []*span, bad map[int]bool) (twin int, text stri
 		through = "went through the same fault (" + clip(s.id, 20) + ") and "
 	}
 	return best, fmt.Sprintf("%s, %s, %sended %s%s", c.name(best), beside, through, c.stateOf(best), c.tally(best))
+}
+
+// near is the unit d places from u; -1 where there is none, or none that is known.
+func (c *Case) near(u, d int) int {
+	v := u + d
+	if c.whole != nil {
+		k, ok := slices.BinarySearch(c.names, c.names[u]+history.Unit(d))
+		if !ok {
+			return -1
+		}
+		v = k
+	}
+	if v < 0 || v >= len(c.units) {
+		return -1
+	}
+	return v
+}
+
+// apart is how many places there are between two units.
+func (c *Case) apart(u, v int) int {
+	if c.whole != nil {
+		u, v = int(c.names[u]), int(c.names[v])
+	}
+	return max(u-v, v-u)
 }
 
 // well tells that a unit was acknowledged and ended with every step as its state demands.

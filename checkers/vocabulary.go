@@ -63,7 +63,7 @@ const noRef = ^history.Ref(0)
 // finder knows where a few names stand among the strings of a history. Asking the history itself would index every string.
 type finder map[string]history.Ref
 
-func newFinder(h *history.History) finder {
+func newFinder(h *history.History, met []history.Step) finder {
 	f := finder{"submit": noRef, "read": noRef, "amend": noRef, "do": noRef, "undo": noRef, "total": noRef, "checkpoint": noRef}
 	claims := h.Header.Claims
 	for _, s := range claims.Steps {
@@ -82,6 +82,9 @@ func newFinder(h *history.History) finder {
 		for _, t := range total.Terms {
 			f[t.Observed], f[t.Effects], f[t.Count] = noRef, noRef, noRef
 		}
+	}
+	for _, s := range met {
+		f[s.Name] = noRef
 	}
 	var lengths uint64
 	for name := range f {
@@ -106,15 +109,17 @@ func (f finder) ref(name string) history.Ref {
 	return noRef
 }
 
-func newVocabulary(h *history.History) vocabulary {
-	f := newFinder(h)
+// newVocabulary takes the claims of a history. met are the steps beyond the claimed ones that are known to be in it, in the order in which
+// they are.
+func newVocabulary(h *history.History, met []history.Step) vocabulary {
+	f := newFinder(h, met)
 	v := vocabulary{claims: h.Header.Claims, submit: f.ref("submit"), read: f.ref("read"), amend: f.ref("amend"),
 		do: f.ref("do"), undo: f.ref("undo"), refs: f}
 	s := &v.claims.States
 	if s.Completed == "" && s.Compensated == "" && s.Quarantined == "" && s.Expired == "" {
 		s.Completed, s.Compensated, s.Quarantined = "completed", "compensated", "quarantined"
 	}
-	v.addSteps(h, f)
+	v.addSteps(h, f, met)
 	v.addState(f, "absent", absent)
 	v.addState(f, s.Completed, completed)
 	v.addState(f, s.Compensated, compensated)
@@ -172,7 +177,7 @@ func (v *vocabulary) transition(f finder, name string) int {
 
 // addSteps takes the claimed steps, and those that effects, executions and observations name beyond them: these promise exactly-once,
 // and nothing requires them.
-func (v *vocabulary) addSteps(h *history.History, f finder) {
+func (v *vocabulary) addSteps(h *history.History, f finder, met []history.Step) {
 	for _, s := range v.claims.Steps {
 		if slices.ContainsFunc(v.claims.Checkpoints, func(p history.Checkpoints) bool { return p.Step == s.Name }) {
 			s.Promise = "at-least-once" // done chunk by chunk, and many of a unit; checkpoint-progress counts each
@@ -180,6 +185,9 @@ func (v *vocabulary) addSteps(h *history.History, f finder) {
 		if len(v.steps) < maxSteps {
 			v.steps, v.stepRefs = append(v.steps, s), append(v.stepRefs, f.ref(s.Name))
 		}
+	}
+	for _, s := range met {
+		v.steps, v.stepRefs = append(v.steps, s), append(v.stepRefs, f.ref(s.Name))
 	}
 	for i, r := range h.Step {
 		kind := h.Kind[i]

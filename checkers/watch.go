@@ -73,7 +73,7 @@ type bound struct {
 
 // NewWatch understands the thresholds that may abort a run of a target with these claims.
 func NewWatch(claims history.Claims, thresholds []string) (*Watch, error) {
-	w := &Watch{vocabulary: newVocabulary(history.New(history.Header{Claims: claims}))}
+	w := &Watch{vocabulary: newVocabulary(history.New(history.Header{Claims: claims}), nil)}
 	for _, text := range thresholds {
 		cond, err := ParseCondition(text)
 		if err == nil {

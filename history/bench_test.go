@@ -237,7 +237,7 @@ func BenchmarkOpen(b *testing.B) {
 func BenchmarkEach(b *testing.B) {
 	const n = 1_000_000
 	file := encoded(b, Header{}, sample(n))
-	r, err := newReader(bytes.NewReader(file), int64(len(file)))
+	r, err := NewReader(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -44,6 +44,38 @@ func (b *Block) Fresh(r Ref) (s []byte, ok bool) {
 	return b.text[from:b.ends[k]], true
 }
 
+// Bounds are the references of the strings that are new in the block: from from, and below to.
+func (b *Block) Bounds() (from, to Ref) { return b.strings, b.strings + Ref(len(b.ends)) }
+
+// Place is where a pass over a block stands in its columns. Its zero value is the beginning.
+type Place struct{ a, b uint64 } // four places of 16 bits in each: they move at once
+
+// Width is how far an event of the shape moves a place.
+func (s *Shape) Width() (w Place) {
+	bit := func(col Columns) uint64 {
+		if s.Has&col != 0 {
+			return 1
+		}
+		return 0
+	}
+	w.a = bit(HasUnit) | bit(HasActor)<<16 | bit(HasKey)<<32 | bit(HasValue)<<48
+	w.b = bit(HasTrace) | bit(HasToken)<<16 | bit(HasAt)<<32
+	return w
+}
+
+// Move goes on to the next event.
+func (p *Place) Move(w Place) { p.a, p.b = p.a+w.a, p.b+w.b }
+
+// The places in the columns, for an event whose shape has them. A place that passes the 65,536th entry runs over into its neighbour's, but
+// then there is no event left that could have an entry.
+func (p Place) Unit() int  { return int(p.a & 0xffff) }
+func (p Place) Actor() int { return int(p.a >> 16 & 0xffff) }
+func (p Place) Key() int   { return int(p.a >> 32 & 0xffff) }
+func (p Place) Value() int { return int(p.a >> 48) }
+func (p Place) Trace() int { return int(p.b & 0xffff) }
+func (p Place) Token() int { return int(p.b >> 16 & 0xffff) }
+func (p Place) At() int    { return int(p.b >> 32 & 0xffff) }
+
 // Clone is a block of its own, with no room to spare.
 func (b *Block) Clone() *Block {
 	return &Block{First: b.First, Shapes: exact(b.Shapes), Which: exact(b.Which), T: exact(b.T), Unit: exact(b.Unit), Actor: exact(b.Actor),

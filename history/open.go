@@ -83,7 +83,7 @@ func at(path string, err error) error {
 
 // decode reads a whole file in block form.
 func decode(b []byte) (*History, error) {
-	r, err := newReader(bytes.NewReader(b), int64(len(b)))
+	r, err := NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Reader struct {
 	err    *CorruptError // or why reading ended
 	buf    []byte
 	block  Block
+	kept   []*Block // all blocks, where they are kept
 }
 
 // located is a block in its file.
@@ -64,7 +65,7 @@ func newFileReader(f *os.File) (*Reader, error) {
 		return nil, err
 	}
 	if info.Mode().IsRegular() {
-		r, err := newReader(f, info.Size())
+		r, err := NewReader(f, info.Size())
 		if err == nil {
 			r.close = f.Close
 		}
@@ -74,14 +75,15 @@ func newFileReader(f *os.File) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(bytes.NewReader(b), int64(len(b)))
+	r, err := NewReader(bytes.NewReader(b), int64(len(b)))
 	if err == nil {
 		r.close = f.Close
 	}
 	return r, err
 }
 
-func newReader(src io.ReaderAt, size int64) (*Reader, error) {
+// NewReader reads a history from anywhere that can be read at any place, as OpenReader does from a file.
+func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 	r := &Reader{src: src, size: size, last: -1, close: func() error { return nil }}
 	offset, err := r.prelude()
 	if err != nil {
@@ -102,6 +104,14 @@ func (r *Reader) Len() int { return r.events }
 // Each gives the blocks in order. The block is valid until the function returns, which ends the reading where it gives an error. Where
 // a block turns out to be corrupt the history ends before it, now and ever after: Damage then says so, and there is no error.
 func (r *Reader) Each(f func(*Block) error) error {
+	if r.kept != nil {
+		for _, b := range r.kept {
+			if err := f(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	strings := Ref(1)
 	for k := range r.blocks {
 		r.blocks[k].strings = strings
@@ -123,6 +133,19 @@ func (r *Reader) Each(f func(*Block) error) error {
 		strings = Ref(r.block.Strings())
 	}
 	return nil
+}
+
+// Keep holds all blocks in memory from here on, for one who reads them many times.
+func (r *Reader) Keep() error {
+	kept := make([]*Block, 0, len(r.blocks))
+	err := r.Each(func(b *Block) error {
+		kept = append(kept, b.Clone())
+		return nil
+	})
+	if err == nil {
+		r.kept = kept
+	}
+	return err
 }
 
 // read decodes block k. Its error is a *CorruptError where the bytes are wrong, and not where they cannot be had.
@@ -159,6 +182,23 @@ func (r *Reader) truncate(k int, why *CorruptError) {
 	}
 }
 
+// Near gives the strings that were new in the block in which r was, for a reference that a block already read has used. Of the block that
+// it gives only Fresh and its bounds are there to be used; it is the caller's own.
+func (r *Reader) Near(ref Ref) (*Block, error) {
+	k := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].strings > ref || r.blocks[i].strings == 0 }) - 1
+	b := &r.blocks[k]
+	payload := make([]byte, b.length)
+	if n, err := r.src.ReadAt(payload, b.offset+frameSize); n < len(payload) {
+		return nil, fmt.Errorf("read history %s: %w", r.path, err)
+	}
+	c := &cursor{b: payload}
+	part := &Block{strings: b.strings}
+	if part.decodeStrings(c); c.err != nil {
+		return nil, fmt.Errorf("read history %s: it has changed while it was read: %w", r.path, c.err)
+	}
+	return part, nil
+}
+
 // Texts gives the strings of references that blocks already read have used, in the order of the references, which must be ascending.
 func (r *Reader) Texts(refs []Ref) ([]string, error) {
 	texts := make([]string, len(refs))
@@ -167,21 +207,12 @@ func (r *Reader) Texts(refs []Ref) ([]string, error) {
 			k++
 			continue
 		}
-		at := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].strings > refs[k] }) - 1
-		b := &r.blocks[at]
-		payload, err := r.bytes(b.offset+frameSize, int64(b.length))
+		near, err := r.Near(refs[k])
 		if err != nil {
 			return nil, err
 		}
-		c := &cursor{b: payload}
-		var part Block
-		part.strings = b.strings
-		part.decodeStrings(c)
-		if c.err != nil {
-			return nil, fmt.Errorf("read history %s: it has changed while it was read: %w", r.path, c.err)
-		}
-		for ; k < len(refs) && int(refs[k]) < part.Strings(); k++ {
-			s, _ := part.Fresh(refs[k])
+		for ; k < len(refs) && int(refs[k]) < near.Strings(); k++ {
+			s, _ := near.Fresh(refs[k])
 			texts[k] = string(s)
 		}
 	}

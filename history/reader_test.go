@@ -12,7 +12,7 @@ import (
 )
 
 func readerOf(t require.TestingT, file []byte) *Reader {
-	r, err := newReader(bytes.NewReader(file), int64(len(file)))
+	r, err := NewReader(bytes.NewReader(file), int64(len(file)))
 	require.NoError(t, err)
 	return r
 }
@@ -99,6 +99,20 @@ func TestWhatAWriterWritesIsReadBackEitherWay(t *testing.T) {
 	})
 }
 
+func TestAPartIsWhatWasWanted(t *testing.T) {
+	file, events, _ := small(t)
+	h, seqs, err := readerOf(t, file).Part(func(b *Block, s *Shape, i int, p Place) bool { return (b.First+uint64(i))%3 == 1 })
+	require.NoError(t, err)
+	require.Equal(t, 10, h.Len())
+	require.True(t, h.Sealed)
+	for k, seq := range seqs {
+		e := h.Event(k)
+		e.Seq = seq
+		require.Equal(t, events[seq], e)
+		require.EqualValues(t, 3*k+1, seq)
+	}
+}
+
 func TestStringsAreFoundInAnyBlock(t *testing.T) {
 	file, events, _ := small(t)
 	r := readerOf(t, file)
@@ -145,7 +159,7 @@ func TestReadingEndsWhereTheReaderWantsItTo(t *testing.T) {
 
 func TestAFileThatIsCutWhileItIsReadIsAnError(t *testing.T) {
 	file, _, ends := small(t)
-	r, err := newReader(bytes.NewReader(file[:ends[1]]), int64(len(file)))
+	r, err := NewReader(bytes.NewReader(file[:ends[1]]), int64(len(file)))
 	require.Error(t, err)
 	require.Nil(t, r)
 }

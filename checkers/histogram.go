@@ -1,0 +1,78 @@
+package checkers
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// histogram counts values in buckets less than a hundredth wide, so that a quantile of millions of values is found by sorting only those of
+// its bucket.
+type histogram struct {
+	buckets [numBuckets]uint32
+	n       int
+}
+
+const numBuckets = 257 + 56*128
+
+// bucketOf is where a value is counted: all below zero in the first.
+func bucketOf(v int64) int {
+	switch {
+	case v < 0:
+		return 0
+	case v < 256:
+		return int(v) + 1
+	}
+	e := bits.Len64(uint64(v)) - 8
+	return 257 + (e-1)*128 + int(uint64(v)>>e) - 128
+}
+
+func (h *histogram) add(v int64) {
+	h.buckets[bucketOf(v)]++
+	h.n++
+}
+
+// find gives the bucket that holds the value of a rank, from 1, and the rank of that value in it.
+func (h *histogram) find(rank int) (bucket, within int) {
+	for k, n := range h.buckets {
+		if rank <= int(n) {
+			return k, rank
+		}
+		rank -= int(n)
+	}
+	return numBuckets, rank
+}
+
+// picker fetches values of given ranks, by their bucket.
+type picker struct {
+	histogram *histogram
+	wanted    [numBuckets]bool
+	values    map[int][]int64 // of the buckets that are wanted
+	sorted    bool
+}
+
+func (h *histogram) picker() *picker { return &picker{histogram: h, values: map[int][]int64{}} }
+
+// want asks for the value of a rank, before any is offered.
+func (p *picker) want(rank int) {
+	k, _ := p.histogram.find(rank)
+	p.wanted[k] = true
+}
+
+// offer is to be called with every value that was counted.
+func (p *picker) offer(v int64) {
+	if k := bucketOf(v); p.wanted[k] {
+		p.values[k] = append(p.values[k], v)
+	}
+}
+
+// pick gives the value of a rank, once all were offered.
+func (p *picker) pick(rank int) int64 {
+	if !p.sorted {
+		p.sorted = true
+		for _, list := range p.values {
+			slices.Sort(list)
+		}
+	}
+	k, within := p.histogram.find(rank)
+	return p.values[k][within-1]
+}

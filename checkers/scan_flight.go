@@ -1,0 +1,135 @@
+package checkers
+
+import (
+	"sort"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// openOp is what a client has under way.
+type openOp struct {
+	seq  uint64
+	unit history.Unit
+	op   opCode
+	open bool
+}
+
+// actors hold the open operation of each client.
+type actors struct {
+	near []openOp // those with small numbers
+	far  map[uint32]*openOp
+}
+
+func (a *actors) of(actor uint32) *openOp {
+	if int(actor) < len(a.near) {
+		return &a.near[actor]
+	}
+	if actor < 1<<16 {
+		a.near = append(a.near, make([]openOp, int(actor)+64-len(a.near))...)
+		return &a.near[actor]
+	}
+	if a.far == nil {
+		a.far = make(map[uint32]*openOp)
+	}
+	o := a.far[actor]
+	if o == nil {
+		o = new(openOp)
+		a.far[actor] = o
+	}
+	return o
+}
+
+func (a *actors) open() (list []openOp) {
+	for _, o := range a.near {
+		if o.open {
+			list = append(list, o)
+		}
+	}
+	for _, o := range a.far {
+		if o.open {
+			list = append(list, *o)
+		}
+	}
+	return list
+}
+
+// flight counts the operations under way at the events of faults, and how soon after them one was ok.
+type flight struct {
+	marks             []faultMark
+	calls, rets, hurt int   // operations begun, answered, and of these not ok
+	lost              int   // never answered
+	opened            []int // from mark to mark, by how much the operations under way there that came to harm become more; one longer than marks
+	waiting           int   // marks from here on have seen no operation begun after them that was ok
+}
+
+// faultMark is an event of a fault.
+type faultMark struct {
+	seq               uint64
+	t                 int64
+	calls, rets, hurt int
+	recovered         int64 // when the first operation begun after it that was ok was answered; -1: none was
+}
+
+func (f *flight) mark(seq uint64, t int64) {
+	f.marks = append(f.marks, faultMark{seq: seq, t: t, calls: f.calls, rets: f.rets, hurt: f.hurt, recovered: -1})
+	f.opened = append(f.opened, 0)
+}
+
+// after is the first mark after an event.
+func (f *flight) after(seq uint64) int {
+	return sort.Search(len(f.marks), func(k int) bool { return f.marks[k].seq > seq })
+}
+
+// end takes the answer, at t, to an operation begun at call.
+func (f *flight) end(call uint64, t int64, ok bool) {
+	f.rets++
+	switch {
+	case !ok:
+		f.hurt++
+		if k := len(f.marks); k > 0 {
+			f.opened[f.after(call)]++
+			f.opened[k]--
+		}
+	case f.waiting < len(f.marks):
+		for ; f.waiting < len(f.marks) && f.marks[f.waiting].seq < call; f.waiting++ {
+			f.marks[f.waiting].recovered = t
+		}
+	}
+}
+
+// lose takes an operation that is never answered.
+func (f *flight) lose(call uint64) {
+	f.lost++
+	f.opened[f.after(call)]++
+}
+
+// at finds the mark of an event; nil for the end of the history.
+func (f *flight) at(seq uint64) *faultMark {
+	if k := f.after(seq) - 1; k >= 0 && f.marks[k].seq == seq {
+		return &f.marks[k]
+	}
+	return nil
+}
+
+// inFlight counts the operations under way at some time from one mark to another; nil is the end.
+func (f *flight) inFlight(from, to *faultMark) int {
+	if to == nil {
+		return f.calls - from.rets
+	}
+	return to.calls - from.rets
+}
+
+// harmed counts those of them that came to harm.
+func (f *flight) harmed(from, to *faultMark) int {
+	if to == nil {
+		return f.hurt + f.lost - from.hurt
+	}
+	under := 0
+	for k := range f.marks {
+		under += f.opened[k]
+		if &f.marks[k] == to {
+			break
+		}
+	}
+	return to.hurt + under - from.hurt
+}
