@@ -2,6 +2,7 @@ package reference_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,6 +173,9 @@ func TestTheAPIAcceptsOrdersWithoutABroker(t *testing.T) {
 	s.verify(map[string]string{"o-1": "happy", "o-2": "happy"})
 }
 
+// What these get wrong is what becomes of an order that does not go well, without any fault.
+var wrongWithoutFaults = []string{"compensate-undone-step", "wait-in-wrong-unit"}
+
 func TestDefectsWorkAsLongAsNothingGoesWrong(t *testing.T) {
 	for _, d := range reference.Defects() {
 		if d.Of != "" { // of another system
@@ -179,6 +183,10 @@ func TestDefectsWorkAsLongAsNothingGoesWrong(t *testing.T) {
 		}
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
+			kinds := kinds
+			if slices.Contains(wrongWithoutFaults, d.Name) {
+				kinds = []string{"happy"}
+			}
 			s := start(t, "--defect", d.Name)
 			accepted, entries := map[string]string{}, 0
 			for n := range 20 {
