@@ -46,6 +46,7 @@ var All = []Defect{
 	StockCountedLater,
 	AuditChainRestarts,
 	DrainIgnoresSIGTERM,
+	CheckpointBeforeWork,
 	ChunkKeyPerAttempt,
 	TTLAcceptsLateCompletion,
 	ReservationLeak,
