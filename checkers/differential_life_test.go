@@ -25,7 +25,10 @@ func TestLifeAgreesWithTheDefinitions(t *testing.T) {
 		"dead-letters-accounted": unaccountedByDefinition,
 	}
 	spoken := map[string]int{}
-	rapid.Check(t, func(t *rapid.T) {
+	for name := range definitions {
+		spoken[name] = 0
+	}
+	compare(t, spoken, func(t *rapid.T) {
 		s := anyLife(rapidDice{t})
 		r := Judge(s.history(), Spec{})
 		for name, definition := range definitions {
@@ -42,9 +45,6 @@ func TestLifeAgreesWithTheDefinitions(t *testing.T) {
 			spoken[name] += len(want)
 		}
 	})
-	for name := range definitions {
-		require.Positive(t, spoken[name], "%s never had anything to say", name)
-	}
 }
 
 var lifeStates = []string{"pending", "paid", "completed", "compensated", "quarantined", "expired"}
