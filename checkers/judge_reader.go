@@ -8,9 +8,11 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// JudgeReader judges a history that is read block by block, in memory that grows with the number of its units and not of its events. It says
-// what Judge says of the same history. Its error is one of reading; damage is for the reader to tell, and what stands before it is
-// judged.
+// JudgeReader judges a history that is read block by block, and says what Judge says of it. Where all guarantees that have something to
+// judge have a rule for the scan, its memory grows with the number of units and not of events; for any other the whole history is read
+// into memory and judged as Judge does. Today that is most of them: compensation-order and legal-lifecycle have no rule, and those that
+// a target must claim have none once they are claimed. Its error is one of reading; damage is for the reader to tell, and what stands
+// before it is judged.
 func JudgeReader(r *history.Reader, spec Spec) (Result, error) {
 	start := time.Now()
 	result, err := judgeReader(r, spec)

@@ -1,7 +1,7 @@
-// Package defects is a collection of ways to get the order service wrong, each of which has cost somebody money. A tool that claims to
+// Package defects is a collection of ways to get the order service, the job system and the bookings wrong, each of which has cost somebody money. A tool that claims to
 // find such things can be tried on them.
 //
-// The service does not know that they exist: a defect swaps one of its parts.
+// The systems do not know that they exist: a defect swaps one of its parts.
 package defects
 
 import "github.com/wreckon/wreckon/reference/parts"

@@ -1,4 +1,4 @@
-// Package parts lists the places where the order service could be built another way: one field for each strategy on which a promise
+// Package parts lists the places where the systems of the reference could be built another way: one field for each strategy on which a promise
 // hangs. Right is the one that keeps them all. It must never know who would want another.
 package parts
 
