@@ -21,8 +21,10 @@ type Wiring struct {
 // Launch is how one component is run.
 type Launch struct {
 	Component string
-	Args      []string // of the target's binary
-	Env       []string
+	Path      string                      // of the program, looked up in PATH if it has no slash; "": the target's own binary
+	Args      []string                    // of the program
+	Env       []string                    // NAME=value, beside the environment of the harness
+	Dir       string                      // that it runs in; "": the component's directory below Wiring.Data
 	Ready     func(context.Context) error // one probe, past every proxy
 }
 

@@ -35,6 +35,12 @@ func TestMain(m *testing.M) {
 
 func toy(listen, mood string) int {
 	fmt.Println("the toy is", mood)
+	if mood == "curious" { // what it finds where it runs decides whether it starts
+		if _, err := os.Stat("for-the-curious"); err != nil {
+			fmt.Println(err)
+			return 4
+		}
+	}
 	if mood == "broken" {
 		return 3
 	}
@@ -51,6 +57,7 @@ func toy(listen, mood string) int {
 // toyTarget is a target of one component, whose answers the test decides.
 type toyTarget struct {
 	mood    string
+	launch  targets.Launch // program and directory
 	answer  func(workloads.Operation, func(path string)) workloads.Answer
 	backlog func() targets.Backlog
 	w       targets.Wiring
@@ -85,9 +92,10 @@ func (t *toyTarget) get(ctx context.Context, addr, path string) error {
 }
 
 func (t *toyTarget) Launches() []targets.Launch {
-	return []targets.Launch{{Component: "toy", Args: []string{"toy", t.w.Listen["toy"], t.mood}, Ready: func(ctx context.Context) error {
-		return t.get(ctx, t.w.Listen["toy"], "/ready")
-	}}}
+	l := t.launch
+	l.Component, l.Args = "toy", []string{"toy", t.w.Listen["toy"], t.mood}
+	l.Ready = func(ctx context.Context) error { return t.get(ctx, t.w.Listen["toy"], "/ready") }
+	return []targets.Launch{l}
 }
 
 func (t *toyTarget) Sinks() map[string]string      { return nil }
@@ -185,6 +193,17 @@ func TestARunGoesThroughItsPhases(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"begin", "confirmed", "end", "healed"}, fault)
+}
+
+// A component may be any program, and run anywhere.
+func TestAComponentIsAProgramOfItsOwn(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "for-the-curious"), nil, 0o644))
+	toy := &toyTarget{mood: "curious", launch: targets.Launch{Path: self, Dir: dir}}
+	m, _ := do(t, t.Context(), toy, plan(), nil, func(o *runner.Options) { o.Binary, o.BinaryArgs = "/no/such/binary", []string{"of the target"} })
+	assert.Empty(t, m.Error)
 }
 
 // A run knows exchanges where a fault is placed by one, or where somebody asks for them; no other run does.

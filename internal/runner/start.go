@@ -53,10 +53,7 @@ func (r *run) start(ctx context.Context) (string, error) {
 		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: r.StartWithin, Undo: r.undo, Record: r.tap, OnExit: r.died,
 	})
 	for _, l := range r.sys.Launches() {
-		r.env.Add(environment.Process{
-			Name: l.Component, Path: r.Binary, Args: append(append([]string{}, r.BinaryArgs...), l.Args...),
-			Env: append(os.Environ(), l.Env...), Dir: filepath.Join(w.Data, l.Component), Ready: l.Ready,
-		})
+		r.env.Add(r.process(l, w.Data))
 	}
 	if err := ports.Release(); err != nil {
 		return "", err
@@ -66,6 +63,20 @@ func (r *run) start(ctx context.Context) (string, error) {
 	}
 	r.follow()
 	return fmt.Sprintf("%d components ready", len(own)), nil
+}
+
+// process is how the environment runs what a target wants to be run.
+func (r *run) process(l targets.Launch, data string) environment.Process {
+	p := environment.Process{
+		Name: l.Component, Path: l.Path, Args: l.Args, Env: append(os.Environ(), l.Env...), Dir: l.Dir, Ready: l.Ready,
+	}
+	if p.Path == "" {
+		p.Path, p.Args = r.Binary, append(append([]string{}, r.BinaryArgs...), l.Args...)
+	}
+	if p.Dir == "" {
+		p.Dir = filepath.Join(data, l.Component)
+	}
+	return p
 }
 
 // proxy puts a proxy on every edge. Where the wiring is a map, the target sees what is put into it here.
