@@ -227,11 +227,16 @@ func validUntil(header string) (time.Time, error) {
 
 // authorised tells whether a request holds the run's token and comes from this host.
 func authorised(r *http.Request, token string) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || !net.ParseIP(host).IsLoopback() {
+	if !loopback(r.RemoteAddr) {
 		return false
 	}
 	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) == 1
+}
+
+// loopback tells whether an address, host:port, is one of loopback.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && net.ParseIP(host).IsLoopback()
 }
 
 func clip(s string, n int) string {

@@ -22,9 +22,10 @@ type Wiring struct {
 type Launch struct {
 	Component string
 	Path      string                      // of the program, looked up in PATH if it has no slash; "": the target's own binary
+	Image     string                      // that a container of it is made from; "": one that holds the program, which must then be the target's own
 	Args      []string                    // of the program
-	Env       []string                    // NAME=value, beside the environment of the harness
-	Dir       string                      // that it runs in; "": the component's directory below Wiring.Data
+	Env       []string                    // NAME=value, beside the environment of the harness, or that of the image
+	Dir       string                      // that it runs in; "": the component's directory below Wiring.Data, or what the image says
 	Ready     func(context.Context) error // one probe, past every proxy
 }
 

@@ -16,7 +16,7 @@ func newCleanup() *cobra.Command {
 		Long:  "Go through the run directories and end the processes that a killed wreckon left behind. Runs that are still going on are\nleft alone, and so is every process that no undo record names. Each run does the same when it starts.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			done, err := undo.CleanTree(cmd.Context(), out)
+			done, err := undo.CleanTree(cmd.Context(), out, nil)
 			for _, d := range done {
 				fmt.Fprintln(cmd.OutOrStdout(), d)
 			}

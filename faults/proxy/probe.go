@@ -23,13 +23,17 @@ type visit struct {
 	refused atomic.Pointer[error] // why the listening side could not be dialled
 }
 
-// visitor tells whether a client is a probe, by its address.
+// visitor tells whether a client is a probe, by its address. A probe always comes from loopback, also to a proxy that listens elsewhere:
+// a client in a container may come from the same port.
 func (l *link) visitor(addr net.Addr) *visit {
+	client := addr.(*net.TCPAddr)
+	if !client.IP.IsLoopback() {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	port := addr.(*net.TCPAddr).Port
-	v := l.probes[port]
-	delete(l.probes, port) // the port may be another's next
+	v := l.probes[client.Port]
+	delete(l.probes, client.Port) // the port may be another's next
 	return v
 }
 

@@ -50,9 +50,14 @@ func NewWith(o wire.Options) *Proxies {
 	return p
 }
 
-// Add puts a proxy on an edge and returns the address that the dialling component must use. upstream (host:port) need not listen
-// yet: it is dialled anew for each connection.
+// Add is AddAt on loopback: for what a process of this machine dials.
 func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err error) {
+	return p.AddAt("127.0.0.1", edge, upstream)
+}
+
+// AddAt puts a proxy on an edge and returns the address that the dialling component must use, a port of host, which is an address of this
+// machine. upstream (host:port) need not listen yet: it is dialled anew for each connection.
+func (p *Proxies) AddAt(host string, edge targets.Edge, upstream string) (listen string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -76,7 +81,7 @@ func (p *Proxies) Add(edge targets.Edge, upstream string) (listen string, err er
 		t := w.Toxic.(*toxic)
 		t.link, t.way = l, way
 	}
-	l.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	l.listener, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", fmt.Errorf("listen for %s: %w", edge.Name(), err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
 	"syscall"
 	"time"
@@ -24,15 +23,15 @@ type component struct {
 	now *incarnation // the last one started
 }
 
-// incarnation is one process of a component, from its start until it is reaped.
+// incarnation is a component from one start until it is reaped.
 type incarnation struct {
-	cmd  *exec.Cmd
-	pid  int // and its process group
+	Running
+	pid  int
 	gone chan struct{}
 	how  string // how it ended: "exit status 1"; set before gone is closed
 
 	// guarded by the component's lock
-	ended   bool           // reaped: the id may belong to another process from now on
+	ended   bool           // reaped: what it was called may be another's from now on
 	told    syscall.Signal // the last signal that was meant to end it; 0: nobody told it to
 	toldAt  time.Time      // when
 	awaited int            // how many wait for it to get ready, and will say it if it dies
@@ -48,17 +47,17 @@ func (c *component) running() *incarnation {
 	return c.now
 }
 
-// signal sends a signal to the process group of the component, and only to that incarnation if one is given. It holds the lock
-// against reaping, so that the id is certainly still ours, and that whatever sent says of it comes before its end.
-func (c *component) signal(sig syscall.Signal, only *incarnation, sent ...func(*incarnation)) (*incarnation, error) {
+// signal sends a signal to a component, and only to that incarnation if one is given. It holds the lock against reaping, so that it
+// certainly is still ours, and that whatever sent says of it comes before its end.
+func (c *component) signal(ctx context.Context, sig syscall.Signal, only *incarnation, sent ...func(*incarnation)) (*incarnation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.now
 	if i == nil || i.ended || only != nil && i != only {
 		return nil, errNotRunning
 	}
-	if err := syscall.Kill(-i.pid, sig); err != nil {
-		return nil, fmt.Errorf("signal process group %d: %w", i.pid, err)
+	if err := i.Signal(ctx, sig); err != nil {
+		return nil, err
 	}
 	if sig == syscall.SIGKILL || sig == syscall.SIGTERM {
 		i.told, i.toldAt = sig, time.Now()
@@ -70,7 +69,7 @@ func (c *component) signal(sig syscall.Signal, only *incarnation, sent ...func(*
 }
 
 // start makes sure that the component runs, and waits until it is ready.
-func (p *Processes) start(ctx context.Context, c *component) error {
+func (p *Components) start(ctx context.Context, c *component) error {
 	i, err := p.launch(ctx, c)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", c.Name, err)
@@ -98,8 +97,8 @@ func (p *Processes) start(ctx context.Context, c *component) error {
 	return nil
 }
 
-// launch starts the component's process unless it runs, and counts the caller as waiting for it.
-func (p *Processes) launch(ctx context.Context, c *component) (*incarnation, error) {
+// launch starts the component unless it runs, and counts the caller as waiting for it.
+func (p *Components) launch(ctx context.Context, c *component) (*incarnation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.closed.Load() {
@@ -112,50 +111,34 @@ func (p *Processes) launch(ctx context.Context, c *component) (*incarnation, err
 		c.now.awaited++
 		return c.now, nil
 	}
-	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = c.Dir, c.Env, attributes()
-	if p.opts.Undo != nil {
-		cmd.Env = append(cmd.Environ(), p.opts.Undo.Mark())
-	}
 	output, input, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd.Stdout, cmd.Stderr = input, input
-	err = p.forks.do(cmd.Start)
-	input.Close()
+	running, err := p.host.Start(ctx, c.Process, input)
 	if err != nil {
 		output.Close()
 		return nil, err
 	}
-	i := &incarnation{cmd: cmd, pid: cmd.Process.Pid, gone: make(chan struct{}), awaited: 1}
+	i := &incarnation{Running: running, pid: running.PID(), gone: make(chan struct{}), awaited: 1}
 	c.now = i
 	c.log.begin(i.pid)
 	p.record(c, i.pid, history.OutcomeStarted, "")
 	p.wait.Go(func() { p.reap(c, i, output) })
-	if p.opts.Undo != nil {
-		if err := p.opts.Undo.Process(i.pid, c.Name); err != nil {
-			i.told = syscall.SIGKILL
-			_ = syscall.Kill(-i.pid, syscall.SIGKILL)
-			return nil, err
-		}
-	}
 	return i, nil
 }
 
-// reap copies the output of a process to its log, and says when it is gone.
-func (p *Processes) reap(c *component, i *incarnation, output *os.File) {
+// reap copies the output of an incarnation to its log, and says when it is gone.
+func (p *Components) reap(c *component, i *incarnation, output *os.File) {
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
 		c.log.copy(output)
 	}()
-	awaitExit(i.pid) // a zombie now: its id, and that of its group, is still taken
+	i.Wait()
 
 	c.mu.Lock()
-	_ = syscall.Kill(-i.pid, syscall.SIGKILL) // children that it left behind go with it, as they would in a container
-	_ = i.cmd.Wait()                          // returns at once; how it ended is in its state
-	i.how = i.cmd.ProcessState.String()
+	i.how = i.Reap()
 	i.ended = true
 	alone := i.told == 0 && i.awaited == 0
 	switch i.told { // before the log is read to its end: how long a component took to go is judged by this event
@@ -172,10 +155,6 @@ func (p *Processes) reap(c *component, i *incarnation, output *os.File) {
 	_ = output.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	<-copied
 	output.Close()
-	if p.opts.Undo != nil {
-		// If this fails, cleaning looks for a process that is gone, and finds that it is.
-		_ = p.opts.Undo.ProcessGone(i.pid)
-	}
 	close(i.gone)
 	if alone && p.opts.OnExit != nil {
 		p.opts.OnExit(c.Name, fmt.Errorf("%s%s", i.how, c.log.quote()))

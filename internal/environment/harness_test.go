@@ -28,7 +28,7 @@ func harness(args []string) {
 		return
 	}
 	rec := &recorder{}
-	p := environment.New(environment.Options{Undo: log, Record: rec})
+	p := environment.New(environment.Options{Host: machine(log), Record: rec})
 	p.Add(servingAt("server", "server", args[1]))
 	p.Add(servingAt("parent", "parent", args[2]))
 	if err := p.StartAll(context.Background()); err != nil {
@@ -76,9 +76,9 @@ func TestNothingOutlivesAHarnessThatIsKilled(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err = undo.Clean(ctx, dir)
+	_, err = undo.Clean(ctx, dir, nil)
 	require.ErrorIs(t, err, undo.ErrRunning, "two runs at once do not clean each other")
-	report, err := undo.CleanTree(ctx, dir)
+	report, err := undo.CleanTree(ctx, dir, nil)
 	require.NoError(t, err)
 	require.Empty(t, report)
 	left, err := undo.Leftover(dir)
@@ -93,14 +93,14 @@ func TestNothingOutlivesAHarnessThatIsKilled(t *testing.T) {
 	// The parent-death signal is not inherited: the parent's child is still there, an orphan.
 	require.NoError(t, call(ctx, ports.Addr(1)))
 
-	report, err = undo.CleanTree(ctx, dir)
+	report, err = undo.CleanTree(ctx, dir, nil)
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(report, "\n"), "left by a harness that is gone")
 	assert.Error(t, call(ctx, ports.Addr(1)))
 	left, err = undo.Leftover(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
-	report, err = undo.CleanTree(ctx, dir)
+	report, err = undo.CleanTree(ctx, dir, nil)
 	require.NoError(t, err)
 	assert.Empty(t, report, "there is nothing left to do")
 }

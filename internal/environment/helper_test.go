@@ -150,7 +150,7 @@ func call(ctx context.Context, addr string) error {
 }
 
 // setup makes an environment that is closed with the test, logging to a directory of the test.
-func setup(t testing.TB, opts environment.Options, all ...environment.Process) (*environment.Processes, *recorder) {
+func setup(t testing.TB, opts environment.Options, all ...environment.Process) (*environment.Components, *recorder) {
 	t.Helper()
 	rec := &recorder{}
 	opts.Record = rec
@@ -167,6 +167,14 @@ func setup(t testing.TB, opts environment.Options, all ...environment.Process) (
 		p.Add(proc)
 	}
 	return p, rec
+}
+
+func machine(undo environment.Undo) environment.Host {
+	h, err := environment.NewMachine(context.Background(), environment.Site{Undo: undo})
+	if err != nil {
+		panic(err)
+	}
+	return h
 }
 
 // recorder keeps what happened to components.

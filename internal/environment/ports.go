@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 )
 
+// Loopback is where the harness and processes of this machine find each other.
+const Loopback = "127.0.0.1"
+
 // Ports are taken from below the range that systems use for outgoing connections (from 32768 on Linux, 49152 elsewhere). A port from
 // that range is given away while its component is down: to any connection of anybody, or to one that is dialled to the port
 // itself, which then is connected to itself.
@@ -34,7 +37,7 @@ func Ports(n int) (*Reserved, error) {
 			return r, nil
 		}
 		port := lowestPort + nextPort.Add(1)%portsAbove
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
+		l, err := net.Listen("tcp", net.JoinHostPort(Loopback, strconv.Itoa(int(port))))
 		if err != nil {
 			last = err // taken
 			continue

@@ -15,7 +15,7 @@ var ErrGraceExceeded = errors.New("grace exceeded")
 
 // Start starts a component and returns when it is ready. Of one that runs already it waits until it is ready. The error is like
 // that of StartAll.
-func (p *Processes) Start(ctx context.Context, name string) error {
+func (p *Components) Start(ctx context.Context, name string) error {
 	c, err := p.find(name)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
@@ -23,9 +23,9 @@ func (p *Processes) Start(ctx context.Context, name string) error {
 	return p.start(ctx, c)
 }
 
-// Kill sends SIGKILL to the component's process group and returns when the component is reaped. A paused one dies as well.
-func (p *Processes) Kill(ctx context.Context, name string) error {
-	_, i, err := p.tell(name, syscall.SIGKILL)
+// Kill ends the component with SIGKILL, and all that it started, and returns when the component is reaped. A paused one dies as well.
+func (p *Components) Kill(ctx context.Context, name string) error {
+	_, i, err := p.tell(ctx, name, syscall.SIGKILL)
 	if err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
@@ -35,13 +35,13 @@ func (p *Processes) Kill(ctx context.Context, name string) error {
 	return nil
 }
 
-// Terminate sends SIGTERM to the component's process group and returns when the component is reaped. After grace it is killed, and
+// Terminate tells the component to end, with SIGTERM (or what the image of its container wants instead), and returns when the component is reaped. After grace it is killed, and
 // the error is ErrGraceExceeded; when ctx ends first it is left as it is.
-func (p *Processes) Terminate(ctx context.Context, name string, grace time.Duration) error {
+func (p *Components) Terminate(ctx context.Context, name string, grace time.Duration) error {
 	c, err := p.find(name)
 	var i *incarnation
 	if err == nil {
-		i, err = c.signal(syscall.SIGTERM, nil, func(i *incarnation) {
+		i, err = c.signal(ctx, syscall.SIGTERM, nil, func(i *incarnation) {
 			p.record(c, i.pid, history.OutcomeTerminated, fmt.Sprintf("grace %v", grace))
 		})
 	}
@@ -57,7 +57,7 @@ func (p *Processes) Terminate(ctx context.Context, name string, grace time.Durat
 		return fmt.Errorf("terminate %s: process %d is not gone: %w", name, i.pid, ctx.Err())
 	case <-timer.C:
 	}
-	_, err = c.signal(syscall.SIGKILL, i)
+	_, err = c.signal(ctx, syscall.SIGKILL, i)
 	if errors.Is(err, errNotRunning) {
 		return nil // just in time
 	}
@@ -80,40 +80,31 @@ func (i *incarnation) awaitGone(ctx context.Context) error {
 	}
 }
 
-// Pause sends SIGSTOP to the component's process group and returns when the kernel shows every thread of it stopped.
-func (p *Processes) Pause(ctx context.Context, name string) error {
-	c, i, err := p.tell(name, syscall.SIGSTOP)
-	if err == nil {
-		err = i.until(ctx, func() (bool, error) { return groupStopped(i.pid) })
-	}
-	if err != nil {
+// Pause stops the component, and all that it started, and returns when it is shown to stand still: a process and its group are sent
+// SIGSTOP, a container is frozen.
+func (p *Components) Pause(ctx context.Context, name string) error {
+	if err := p.tellAndSee(ctx, name, syscall.SIGSTOP, history.OutcomePaused); err != nil {
 		return fmt.Errorf("pause %s: %w", name, err)
 	}
-	p.record(c, i.pid, history.OutcomePaused, "")
 	return nil
 }
 
-// Resume sends SIGCONT to the component's process group and returns when the kernel shows no thread of it stopped.
-func (p *Processes) Resume(ctx context.Context, name string) error {
-	c, i, err := p.tell(name, syscall.SIGCONT)
-	if err == nil {
-		err = i.until(ctx, func() (bool, error) { return groupContinued(i.pid) })
-	}
-	if err != nil {
+// Resume lets the component go on, and returns when nothing of it is shown to stand still.
+func (p *Components) Resume(ctx context.Context, name string) error {
+	if err := p.tellAndSee(ctx, name, syscall.SIGCONT, history.OutcomeResumed); err != nil {
 		return fmt.Errorf("resume %s: %w", name, err)
 	}
-	p.record(c, i.pid, history.OutcomeResumed, "")
 	return nil
 }
 
-// Alive tells whether the component's process exists. A paused one does.
-func (p *Processes) Alive(name string) bool {
+// Alive tells whether the component exists. A paused one does.
+func (p *Components) Alive(name string) bool {
 	c, err := p.find(name)
 	return err == nil && c.running() != nil
 }
 
 // Probe asks the component's readiness probe once.
-func (p *Processes) Probe(ctx context.Context, name string) error {
+func (p *Components) Probe(ctx context.Context, name string) error {
 	c, err := p.find(name)
 	if err == nil && c.running() == nil {
 		err = errNotRunning
@@ -127,14 +118,26 @@ func (p *Processes) Probe(ctx context.Context, name string) error {
 	return nil
 }
 
-// tell sends a signal to a component's process group.
-func (p *Processes) tell(name string, sig syscall.Signal) (*component, *incarnation, error) {
+// tell sends a signal to a component.
+func (p *Components) tell(ctx context.Context, name string, sig syscall.Signal) (*component, *incarnation, error) {
 	c, err := p.find(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	i, err := c.signal(sig, nil)
+	i, err := c.signal(ctx, sig, nil)
 	return c, i, err
+}
+
+// tellAndSee sends a signal to a component, waits until it shows, and records it.
+func (p *Components) tellAndSee(ctx context.Context, name string, sig syscall.Signal, what history.Outcome) error {
+	c, i, err := p.tell(ctx, name, sig)
+	if err == nil {
+		err = i.until(ctx, func() (bool, error) { return i.Shows(ctx, sig) })
+	}
+	if err == nil {
+		p.record(c, i.pid, what, "")
+	}
+	return err
 }
 
 // until waits for a condition that only the kernel can show, by asking often.

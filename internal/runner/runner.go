@@ -38,6 +38,8 @@ type Options struct {
 	Binary      string        // what runs the target's components
 	BinaryArgs  []string      // that come before a component's own
 	Environment string        // name, for the manifest
+	Host        NewHost       // makes what runs the components; nil: processes of this machine
+	Removers    undo.Removers // of what a killed run left outside of this machine's processes
 	Args        []string      // of the command, for the manifest
 	Repeat      string        // command that repeats the run
 	Tool        string        // version of the harness
@@ -49,6 +51,9 @@ type Options struct {
 	// end early. It is called from several goroutines and must not block. It may be nil.
 	Watch func(at time.Duration, e history.Event) (why string)
 }
+
+// NewHost makes what runs the components of one run.
+type NewHost func(context.Context, environment.Site) (environment.Host, error)
 
 // Observer is shown the progress of a run. Its methods are called from several goroutines and must not block.
 type Observer interface {
@@ -77,7 +82,7 @@ type run struct {
 	rec      *history.Recorder
 	tap      *tap
 	proxies  *proxy.Proxies
-	env      *environment.Processes
+	env      *environment.Components
 	sys      targets.Instance
 	guard    *faults.Guard
 	began    time.Time
@@ -124,7 +129,7 @@ func Run(ctx context.Context, o Options) (*Finished, error) {
 
 // open makes the run directory, and saves the plan before anything starts.
 func (r *run) open(ctx context.Context) error {
-	if left, err := undo.CleanTree(ctx, r.Root); err != nil {
+	if left, err := undo.CleanTree(ctx, r.Root, r.Removers); err != nil {
 		r.Observer.Note("cleaning up after an earlier run: " + err.Error())
 	} else {
 		for _, l := range left {

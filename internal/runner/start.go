@@ -17,28 +17,31 @@ import (
 )
 
 // start wires everything together and starts the components: addresses first, then sinks, then a proxy for each edge, then the
-// processes, all at once. Ready means that each component's readiness probe has answered.
+// components, all at once. Ready means that each component's readiness probe has answered.
 func (r *run) start(ctx context.Context) (string, error) {
 	secret, err := token()
 	if err != nil {
 		return "", err
 	}
-	var own []string // components that are processes
+	if err := r.newEnvironment(ctx); err != nil {
+		return "", err
+	}
+	var own []string // components that are not the harness's
 	for _, c := range r.Target.Topology.Components {
 		if !c.External {
 			own = append(own, c.Name)
 		}
 	}
-	ports, err := environment.Ports(2 * len(own))
+	places, err := r.env.Place(ctx, own)
 	if err != nil {
 		return "", err
 	}
 	w := targets.Wiring{
-		Data: filepath.Join(r.absolute(), rundir.DataDir), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec},
+		Data: r.data(), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec},
 		Listen: map[string]string{}, Control: map[string]string{}, Dial: map[string]string{},
 	}
-	for i, c := range own {
-		w.Listen[c], w.Control[c] = ports.Addr(2*i), ports.Addr(2*i+1)
+	for _, c := range own {
+		w.Listen[c], w.Control[c] = places[c].Listen, places[c].Control
 		if err := os.MkdirAll(filepath.Join(w.Data, c), 0o755); err != nil {
 			return "", fmt.Errorf("make data directory: %w", err)
 		}
@@ -46,17 +49,11 @@ func (r *run) start(ctx context.Context) (string, error) {
 	if r.sys, err = r.Target.New(w); err != nil {
 		return "", err
 	}
-	if err := r.proxy(w); err != nil {
+	if err := r.proxy(w, places); err != nil {
 		return "", err
 	}
-	r.env = environment.New(environment.Options{
-		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: r.StartWithin, Undo: r.undo, Record: r.tap, OnExit: r.died,
-	})
 	for _, l := range r.sys.Launches() {
 		r.env.Add(r.process(l, w.Data))
-	}
-	if err := ports.Release(); err != nil {
-		return "", err
 	}
 	if err := r.env.StartAll(ctx); err != nil {
 		return "", err
@@ -65,22 +62,41 @@ func (r *run) start(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d components ready", len(own)), nil
 }
 
+// newEnvironment makes the environment that the components will run in.
+func (r *run) newEnvironment(ctx context.Context) error {
+	newHost := r.Host
+	if newHost == nil {
+		newHost = environment.NewMachine
+	}
+	host, err := newHost(ctx, environment.Site{Run: r.manifest.Run, Data: r.data(), Binary: r.Binary, Undo: r.undo})
+	if err != nil {
+		return err
+	}
+	r.env = environment.New(environment.Options{
+		LogDir: filepath.Join(r.absolute(), rundir.LogsDir), ReadyWithin: r.StartWithin, Host: host, Record: r.tap, OnExit: r.died,
+	})
+	return nil
+}
+
+// data is where the components keep what they store.
+func (r *run) data() string { return filepath.Join(r.absolute(), rundir.DataDir) }
+
 // process is how the environment runs what a target wants to be run.
 func (r *run) process(l targets.Launch, data string) environment.Process {
 	p := environment.Process{
-		Name: l.Component, Path: l.Path, Args: l.Args, Env: append(os.Environ(), l.Env...), Dir: l.Dir, Ready: l.Ready,
+		Name: l.Component, Path: l.Path, Image: l.Image, Args: l.Args, Env: l.Env, Dir: l.Dir, Ready: l.Ready,
 	}
-	if p.Path == "" {
+	if p.Path == "" && p.Image == "" {
 		p.Path, p.Args = r.Binary, append(append([]string{}, r.BinaryArgs...), l.Args...)
 	}
-	if p.Dir == "" {
+	if p.Dir == "" && p.Image == "" {
 		p.Dir = filepath.Join(data, l.Component)
 	}
 	return p
 }
 
 // proxy puts a proxy on every edge. Where the wiring is a map, the target sees what is put into it here.
-func (r *run) proxy(w targets.Wiring) error {
+func (r *run) proxy(w targets.Wiring, places map[string]environment.Place) error {
 	r.proxies = r.newProxies()
 	sinks := r.sys.Sinks()
 	for _, e := range r.Target.Topology.Edges {
@@ -91,7 +107,11 @@ func (r *run) proxy(w targets.Wiring) error {
 		if !ok {
 			return fmt.Errorf("wire %s: nothing listens for %s", e.Name(), e.To)
 		}
-		addr, err := r.proxies.Add(e, upstream)
+		near := environment.Loopback // of what the harness itself dials
+		if place, ok := places[e.From]; ok {
+			near = place.Near
+		}
+		addr, err := r.proxies.AddAt(near, e, upstream)
 		if err != nil {
 			return fmt.Errorf("wire %s: %w", e.Name(), err)
 		}

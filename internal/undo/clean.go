@@ -55,13 +55,17 @@ func open(records []Record) []Record {
 	return left
 }
 
+// Removers remove, by kind, what was made and is no process. Each removes all that goes by the id, returns when it is gone, and says what
+// it removed, a line each. Where there is nothing it says nothing.
+type Removers map[string]func(ctx context.Context, id string) (report []string, err error)
+
 // Clean finishes what a killed harness left in a run directory: it kills the processes that are certainly the run's, waits until
-// they are gone, and removes the undo file. The report says what it did, a line each; it is empty when there was nothing. A run
+// they are gone, has removed what else was made, and removes the undo file. The report says what it did, a line each; it is empty when there was nothing. A run
 // that goes on is left alone: ErrRunning. On any other error the file stays, so that cleaning can be tried again.
 //
 // A process is certainly the run's if it has the id and the start time that were written down, or if it carries the run's mark
 // in its environment. A process that merely was given the same id later is never touched.
-func Clean(ctx context.Context, dir string) (report []string, err error) {
+func Clean(ctx context.Context, dir string, removers Removers) (report []string, err error) {
 	path := filepath.Join(dir, rundir.UndoFile)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,6 +93,11 @@ func Clean(ctx context.Context, dir string) (report []string, err error) {
 	if err != nil {
 		return report, fmt.Errorf("clean %s: %w", dir, err)
 	}
+	removed, err := remove(ctx, records, removers)
+	report = append(report, removed...)
+	if err != nil {
+		return report, fmt.Errorf("clean %s: %w", dir, err)
+	}
 	for _, r := range open(records) {
 		if r.Type == Begin {
 			report = append(report, fmt.Sprintf("fault %s (%s) was in force when the harness died; what it was done to is gone", r.ID, r.What))
@@ -96,6 +105,25 @@ func Clean(ctx context.Context, dir string) (report []string, err error) {
 	}
 	if err := os.Remove(path); err != nil {
 		return report, fmt.Errorf("clean %s: %w", dir, err)
+	}
+	return report, nil
+}
+
+// remove has removed what was made.
+func remove(ctx context.Context, records []Record, removers Removers) (report []string, err error) {
+	for _, r := range records {
+		if r.Type != Made {
+			continue
+		}
+		remover := removers[r.Kind]
+		if remover == nil {
+			return report, fmt.Errorf("remove %s %s: nobody here knows how", r.Kind, r.ID)
+		}
+		removed, err := remover(ctx, r.ID)
+		report = append(report, removed...)
+		if err != nil {
+			return report, fmt.Errorf("remove %s %s: %w", r.Kind, r.ID, err)
+		}
 	}
 	return report, nil
 }
@@ -172,7 +200,7 @@ func survivors(records []Record) []survivor {
 
 // CleanTree cleans every run directory below root whose harness is gone; those that go on are left alone. It does what it can:
 // the error is that of all runs that could not be cleaned.
-func CleanTree(ctx context.Context, root string) (report []string, err error) {
+func CleanTree(ctx context.Context, root string, removers Removers) (report []string, err error) {
 	var errs []error
 	walkErr := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -186,7 +214,7 @@ func CleanTree(ctx context.Context, root string) (report []string, err error) {
 		case d.Name() != rundir.UndoFile || !d.Type().IsRegular():
 			return nil
 		}
-		lines, err := Clean(ctx, filepath.Dir(path))
+		lines, err := Clean(ctx, filepath.Dir(path), removers)
 		for _, line := range lines {
 			report = append(report, filepath.Base(filepath.Dir(path))+": "+line)
 		}

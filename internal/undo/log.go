@@ -23,6 +23,7 @@ const (
 	Gone    = "gone"    // and has been reaped
 	Begin   = "begin"   // a fault is about to begin
 	Done    = "done"    // and is shown to be gone
+	Made    = "made"    // something was made that is no process, and outlives the harness; it is gone when the run ends in order
 )
 
 // Record is one line.
@@ -33,7 +34,8 @@ type Record struct {
 	Group int       `json:"group,omitempty"` // process: its process group
 	Start string    `json:"start,omitempty"` // process, harness: when it started, opaque; with PID it names one process for ever
 	Name  string    `json:"name,omitempty"`  // process: the component
-	ID    string    `json:"id,omitempty"`    // begin, done: the fault
+	Kind  string    `json:"kind,omitempty"`  // made: whose Remover removes it
+	ID    string    `json:"id,omitempty"`    // begin, done: the fault; made: how the Remover finds it
 	What  string    `json:"what,omitempty"`  // begin: the fault in words
 	Mark  string    `json:"mark,omitempty"`  // harness
 }
@@ -95,6 +97,9 @@ func (l *Log) Process(pid int, name string) error {
 
 // ProcessGone records that a process has been reaped.
 func (l *Log) ProcessGone(pid int) error { return l.append(Record{Type: Gone, PID: pid}) }
+
+// Made records something that is about to be made and has to be removed: kind says which Remover does that, and id what it looks for.
+func (l *Log) Made(kind, id string) error { return l.append(Record{Type: Made, Kind: kind, ID: id}) }
 
 // Begin records a fault that is about to begin.
 func (l *Log) Begin(id, what string) error { return l.append(Record{Type: Begin, ID: id, What: what}) }

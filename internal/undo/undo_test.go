@@ -104,7 +104,7 @@ func TestARunThatEndsInOrderLeavesNothing(t *testing.T) {
 	require.NoError(t, log.Close())
 	assert.NoFileExists(t, filepath.Join(dir, rundir.UndoFile))
 	assert.ErrorIs(t, log.Begin("f2", "x"), os.ErrClosed, "nothing begins that is not written down")
-	report, err := undo.Clean(t.Context(), dir)
+	report, err := undo.Clean(t.Context(), dir, nil)
 	require.NoError(t, err)
 	assert.Empty(t, report)
 }
@@ -121,9 +121,9 @@ func TestARunThatGoesOnIsLeftAlone(t *testing.T) {
 	log, dir := open(t)
 	pid, gone := sleeper(t)
 	require.NoError(t, log.Process(pid, "relay"))
-	_, err := undo.Clean(within(t), dir)
+	_, err := undo.Clean(within(t), dir, nil)
 	require.ErrorIs(t, err, undo.ErrRunning)
-	report, err := undo.CleanTree(within(t), filepath.Dir(dir))
+	report, err := undo.CleanTree(within(t), filepath.Dir(dir), nil)
 	require.NoError(t, err)
 	assert.Empty(t, report)
 	assert.FileExists(t, filepath.Join(dir, rundir.UndoFile))
@@ -142,7 +142,7 @@ func TestCleanKillsWhatWasLeftAlsoWhenItIsStopped(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	dead := abandon(t, log, dir)
 
-	report, err := undo.Clean(within(t), dead)
+	report, err := undo.Clean(within(t), dead, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		fmt.Sprintf("killed relay (process %d), left by a harness that is gone", pid),
@@ -156,7 +156,7 @@ func TestAProcessThatWasNeverWrittenDownIsFoundByItsMark(t *testing.T) {
 	log, dir := open(t)
 	_, gone := sleeper(t, log.Mark())
 	_, other := sleeper(t, log.Mark()+"x")
-	report, err := undo.Clean(within(t), abandon(t, log, dir))
+	report, err := undo.Clean(within(t), abandon(t, log, dir), nil)
 	require.NoError(t, err)
 	require.Len(t, report, 1)
 	assert.Contains(t, report[0], "killed a process of the run")
@@ -182,7 +182,7 @@ func TestAProcessWithARecycledIDIsNotTouched(t *testing.T) {
 	require.NotEmpty(t, records[0].Start)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(b), records[0].Start, records[0].Start+"1", 1)), 0o644))
 
-	report, err := undo.Clean(within(t), dead)
+	report, err := undo.Clean(within(t), dead, nil)
 	require.NoError(t, err)
 	assert.Empty(t, report)
 	assert.NoFileExists(t, path)
@@ -196,14 +196,14 @@ func TestAProcessWithARecycledIDIsNotTouched(t *testing.T) {
 func TestALineThatWasCutShortIsForgiven(t *testing.T) {
 	dir := leave(t, t.TempDir(), `{"type":"begin","id":"f1","what":"pause relay"}`+"\n"+`{"type":"done","id":"f`)
 	assert.Equal(t, []string{"f1 pause relay"}, left(t, dir))
-	_, err := undo.Clean(within(t), dir)
+	_, err := undo.Clean(within(t), dir, nil)
 	require.NoError(t, err)
 	assert.NoFileExists(t, filepath.Join(dir, rundir.UndoFile))
 }
 
 func TestAnEmptyFileIsOfAHarnessThatDiedAtOnce(t *testing.T) {
 	dir := leave(t, t.TempDir(), "")
-	report, err := undo.Clean(within(t), dir)
+	report, err := undo.Clean(within(t), dir, nil)
 	require.NoError(t, err)
 	assert.Empty(t, report)
 	assert.NoFileExists(t, filepath.Join(dir, rundir.UndoFile))
@@ -211,7 +211,7 @@ func TestAnEmptyFileIsOfAHarnessThatDiedAtOnce(t *testing.T) {
 
 func TestAFileThatIsNoUndoLogIsNotRemoved(t *testing.T) {
 	dir := leave(t, t.TempDir(), "{\"type\":\"begin\"}\nmy notes\n{}\n")
-	_, err := undo.Clean(within(t), dir)
+	_, err := undo.Clean(within(t), dir, nil)
 	require.ErrorContains(t, err, "clean "+dir+": read undo log: line 2:")
 	assert.FileExists(t, filepath.Join(dir, rundir.UndoFile))
 }
@@ -227,7 +227,7 @@ func TestCleanTreeDoesWhatItCan(t *testing.T) {
 	log, err := undo.Open(filepath.Join(root, "d"))
 	require.NoError(t, err)
 
-	report, err := undo.CleanTree(within(t), root)
+	report, err := undo.CleanTree(within(t), root, nil)
 	require.ErrorContains(t, err, bad)
 	require.Len(t, report, 2)
 	assert.True(t, strings.HasPrefix(report[0], "c: fault f1") || strings.HasPrefix(report[0], "a: fault f1"), report[0])
@@ -235,7 +235,7 @@ func TestCleanTreeDoesWhatItCan(t *testing.T) {
 	assert.FileExists(t, filepath.Join(root, "d", rundir.UndoFile))
 	require.NoError(t, log.Close())
 
-	report, err = undo.CleanTree(within(t), filepath.Join(root, "nothing here"))
+	report, err = undo.CleanTree(within(t), filepath.Join(root, "nothing here"), nil)
 	require.NoError(t, err)
 	assert.Empty(t, report)
 }
@@ -248,7 +248,7 @@ func TestCleaningAndStartingAtOnce(t *testing.T) {
 	go func() {
 		var all []string
 		for ctx.Err() == nil {
-			report, _ := undo.CleanTree(context.WithoutCancel(ctx), root)
+			report, _ := undo.CleanTree(context.WithoutCancel(ctx), root, nil)
 			all = append(all, report...)
 		}
 		cleaned <- all

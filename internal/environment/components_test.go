@@ -21,7 +21,7 @@ import (
 )
 
 // What process faults need of an environment.
-var _ faults.Processes = (*environment.Processes)(nil)
+var _ faults.Processes = (*environment.Components)(nil)
 
 func TestStartAllReturnsWhenEveryComponentIsReady(t *testing.T) {
 	a, b := serving(t, "a", "server"), serving(t, "b", "server")
@@ -294,11 +294,13 @@ type failingUndo struct{}
 func (failingUndo) Mark() string              { return "MARK=1" }
 func (failingUndo) Process(int, string) error { return errors.New("no space left") }
 func (failingUndo) ProcessGone(int) error     { return nil }
+func (failingUndo) Made(string, string) error { return nil }
 
 func TestNothingRunsThatIsNotWrittenDown(t *testing.T) {
-	p, rec := setup(t, environment.Options{Undo: failingUndo{}}, serving(t, "a", "server"))
+	p, rec := setup(t, environment.Options{Host: machine(failingUndo{})}, serving(t, "a", "server"))
 	require.ErrorContains(t, p.StartAll(t.Context()), "start a: no space left")
-	eventually(t, "it is gone again", func() bool { return !p.Alive("a") && rec.story() == "started killed" })
+	assert.False(t, p.Alive("a"))
+	assert.Empty(t, rec.story())
 }
 
 func TestPortsAreDistinctAndHeldUntilReleased(t *testing.T) {

@@ -13,30 +13,11 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// Process says how one component is run.
-type Process struct {
-	Name string
-	Path string   // of the binary; looked up in PATH if it has no slash
-	Args []string // without the name of the binary
-	Env  []string // NAME=value; nil: that of the harness
-	Dir  string   // "": that of the harness
-	// Ready is one probe, from outside: nil means that the component serves. It is asked every few milliseconds while the
-	// component starts, and must honour its context. No probe: a component is ready as soon as it runs.
-	Ready func(ctx context.Context) error
-}
-
 // Recorder is where the environment says what happened to components, as events of kind process: started, ready, paused, resumed,
-// terminated (told to end; its exit follows), and, once it is reaped, killed or exited. Token is the process id; Value says how it
-// ended.
+// terminated (told to end; its exit follows), and, once it is reaped, killed or exited. Token is the process id on the machine that
+// runs it; Value says how it ended.
 type Recorder interface {
 	Record(history.Event) (seq uint64)
-}
-
-// Undo is where a started process is written down, so that it is found if the harness is killed.
-type Undo interface {
-	Mark() string // an environment entry for every process
-	Process(pid int, name string) error
-	ProcessGone(pid int) error
 }
 
 // Options say where logs go and who is told. The zero value works: no logs on disk, no records.
@@ -44,7 +25,7 @@ type Options struct {
 	LogDir      string        // one NAME.log for each component; "": none
 	LogLimit    int64         // bytes of each log that are kept; 0: 32 MB
 	ReadyWithin time.Duration // how long a component may take from its start until its probe answers; 0: 10 s
-	Undo        Undo          // nil: nothing is written down
+	Host        Host          // nil: this machine, without an undo log
 	Record      Recorder      // nil: nothing is recorded
 	// OnExit is told when a component dies that was not told to, and that no Start or StartAll was waiting for (they say it
 	// themselves). It is called from a goroutine of the environment, which Close waits for: it must return soon and not call Close.
@@ -54,13 +35,13 @@ type Options struct {
 // ErrClosed tells that the environment was closed.
 var ErrClosed = errors.New("environment is closed")
 
-// Processes is a set of components run as processes. Its methods are safe for concurrent use.
-type Processes struct {
+// Components are the components of one run. The methods are safe for concurrent use.
+type Components struct {
 	opts   Options
-	forks  *forker
+	host   Host
 	closed atomic.Bool
 	finish sync.Once
-	wait   sync.WaitGroup // one for each process until it is reaped and reported
+	wait   sync.WaitGroup // one for each incarnation until it is reaped and reported
 
 	mu         sync.Mutex
 	components map[string]*component
@@ -68,18 +49,26 @@ type Processes struct {
 }
 
 // New makes an environment without components. Close ends it.
-func New(opts Options) *Processes {
+func New(opts Options) *Components {
 	if opts.LogLimit == 0 {
 		opts.LogLimit = 32 << 20
 	}
 	if opts.ReadyWithin == 0 {
 		opts.ReadyWithin = 10 * time.Second
 	}
-	return &Processes{opts: opts, forks: newForker(), components: map[string]*component{}}
+	if opts.Host == nil {
+		opts.Host = newMachine(nil)
+	}
+	return &Components{opts: opts, host: opts.Host, components: map[string]*component{}}
+}
+
+// Place gives each component its addresses. It is called once, before the first component starts.
+func (p *Components) Place(ctx context.Context, names []string) (map[string]Place, error) {
+	return p.host.Place(ctx, names)
 }
 
 // Add makes a component known. It does not start it. Names are unique: a name that is known already keeps its first process.
-func (p *Processes) Add(proc Process) {
+func (p *Components) Add(proc Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.components[proc.Name] != nil {
@@ -95,7 +84,7 @@ func (p *Processes) Add(proc Process) {
 
 // StartAll starts every component at once and returns when all are ready. The error says of the first that failed how it died, or
 // that it never got ready, and ends with the last lines of its log. What was started stays for Close.
-func (p *Processes) StartAll(ctx context.Context) error {
+func (p *Components) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var starts sync.WaitGroup
@@ -112,7 +101,7 @@ func (p *Processes) StartAll(ctx context.Context) error {
 
 // Stop tells every component that runs to end, all at once, and kills what has not ended after grace. The errors are those of
 // Terminate.
-func (p *Processes) Stop(ctx context.Context, grace time.Duration) error {
+func (p *Components) Stop(ctx context.Context, grace time.Duration) error {
 	all := p.all()
 	errs := make([]error, len(all))
 	var stops sync.WaitGroup
@@ -125,16 +114,16 @@ func (p *Processes) Stop(ctx context.Context, grace time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// Close kills every process group, reaps every process and closes the logs. It records nothing: the history is sealed by then.
+// Close kills and reaps every component, closes the logs, and lets the host remove what it made. It records nothing: the history is sealed by then.
 // Whatever is not gone when ctx ends is named in the error. Close is idempotent.
-func (p *Processes) Close(ctx context.Context) error {
+func (p *Components) Close(ctx context.Context) error {
 	p.closed.Store(true)
 	var errs []error
 	running := map[string]*incarnation{}
 	for _, c := range p.all() {
 		if i := c.running(); i != nil {
 			running[c.Name] = i
-			if _, err := c.signal(syscall.SIGKILL, i); err != nil && !errors.Is(err, errNotRunning) {
+			if _, err := c.signal(ctx, syscall.SIGKILL, i); err != nil && !errors.Is(err, errNotRunning) {
 				errs = append(errs, fmt.Errorf("kill %s: %w", c.Name, err))
 			}
 		}
@@ -149,7 +138,9 @@ func (p *Processes) Close(ctx context.Context) error {
 	}
 	p.wait.Wait()
 	p.finish.Do(func() {
-		p.forks.stop()
+		if err := p.host.Close(ctx); err != nil {
+			errs = append(errs, err)
+		}
 		for _, c := range p.all() {
 			if err := c.log.close(); err != nil {
 				errs = append(errs, fmt.Errorf("log of %s: %w", c.Name, err))
@@ -159,13 +150,13 @@ func (p *Processes) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (p *Processes) all() []*component {
+func (p *Components) all() []*component {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]*component(nil), p.order...)
 }
 
-func (p *Processes) find(name string) (*component, error) {
+func (p *Components) find(name string) (*component, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := p.components[name]; c != nil {
@@ -174,7 +165,7 @@ func (p *Processes) find(name string) (*component, error) {
 	return nil, fmt.Errorf("component %s is not known", name)
 }
 
-func (p *Processes) record(c *component, pid int, what history.Outcome, value string) {
+func (p *Components) record(c *component, pid int, what history.Outcome, value string) {
 	if p.opts.Record != nil && !p.closed.Load() {
 		p.opts.Record.Record(history.Event{
 			Kind: history.KindProcess, Unit: history.NoUnit, Component: c.Name, Outcome: what, Token: uint64(pid), Value: value,

@@ -1,0 +1,67 @@
+package environment
+
+import (
+	"context"
+	"os"
+	"syscall"
+)
+
+// Process says how one component is run.
+type Process struct {
+	Name  string
+	Path  string   // of the binary; looked up in PATH if it has no slash
+	Image string   // what a container of it is made from; "": one that holds the binary and nothing else
+	Args  []string // without the name of the binary
+	Env   []string // NAME=value. A process has them beside those of the harness, a container beside those of its image
+	Dir   string   // "": that of the harness, or of the image
+	// Ready is one probe, from outside: nil means that the component serves. It is asked every few milliseconds while the
+	// component starts, and must honour its context. No probe: a component is ready as soon as it runs.
+	Ready func(ctx context.Context) error
+}
+
+// Place is where a component is.
+type Place struct {
+	Listen  string // host:port that it serves on, and that the harness can dial
+	Control string // the same for its control server
+	Near    string // host at which the harness can listen for what this component dials
+}
+
+// Site is what a host must know of the run.
+type Site struct {
+	Run    string // its name, for people
+	Data   string // directory that the components may write to, absolute
+	Binary string // program of every component that has no other
+	Undo   Undo   // where everything is written down that would outlive the harness; may be nil
+}
+
+// Undo is where what a host starts and makes is written down, so that it is found if the harness is killed.
+type Undo interface {
+	Mark() string // an environment entry, NAME=value, for every process
+	Process(pid int, name string) error
+	ProcessGone(pid int) error
+	Made(kind, id string) error // something that has to be removed, by whoever knows its kind
+}
+
+// Host is what runs components: this machine, or a container engine. Its methods are safe for concurrent use.
+type Host interface {
+	// Place finds an address for each component and keeps it from others until the component starts. It is called at most once.
+	Place(ctx context.Context, names []string) (map[string]Place, error)
+	// Start runs a component and returns as soon as it runs. What the component prints goes to output, which belongs to Start: it is closed
+	// when nobody writes to it any more, and on an error, which means that nothing runs.
+	Start(ctx context.Context, p Process, output *os.File) (Running, error)
+	// Close removes what the host made. No component runs any more.
+	Close(ctx context.Context) error
+}
+
+// Running is a component that a host has started. All but Wait is called under a lock of the component, and nothing after Reap.
+type Running interface {
+	PID() int // its first process, on the machine that runs it
+	// Signal sends SIGKILL, SIGTERM, SIGSTOP or SIGCONT to all of it.
+	Signal(ctx context.Context, sig syscall.Signal) error
+	// Shows tells whether all of it is as SIGSTOP or SIGCONT leaves it. It is called without the lock.
+	Shows(ctx context.Context, sig syscall.Signal) (bool, error)
+	// Wait returns when it has ended, and before it is Reaped: nobody else has its name yet.
+	Wait()
+	// Reap ends whatever it left behind, and says how it ended. It is called once, after Wait.
+	Reap() (how string)
+}
