@@ -14,16 +14,18 @@ type lineEvent struct {
 	refs   [numStrings]Ref
 	reader *textReader
 	seen   uint32 // fields, as bits
+	last   int    // the field before this one
 	seqAt  int
 }
 
 // field takes one field of the line.
-func (e *lineEvent) field(name []byte, at int, v token) *problem {
-	f := fieldNumber(name)
+func (e *lineEvent) field(name []byte, at int, v *token) *problem {
+	f := fieldAfter(e.last, name)
 	if f < 0 {
 		e.reader.unknownField(name)
 		return nil
 	}
+	e.last = f
 	if e.seen&(1<<f) != 0 {
 		return &problem{at, fmt.Sprintf("the field %q is there twice", name)}
 	}
@@ -73,16 +75,16 @@ var stringOfField = [numFields]int{
 }
 
 // text takes a field that is a string. A number, and for the value anything, is taken as the text that it is.
-func (e *lineEvent) text(field int, v token) error {
+func (e *lineEvent) text(field int, v *token) error {
 	b := v.raw
 	switch {
 	case v.kind == 's':
-		b = unquote(v.raw)
+		b = v.text()
 	case v.kind == 'n', field == fieldValue:
 	default:
 		return errors.New("want a string")
 	}
-	e.refs[stringOfField[field]] = e.reader.h.internBytes(b)
+	e.refs[stringOfField[field]] = e.reader.intern(b)
 	return nil
 }
 
@@ -112,30 +114,40 @@ func (e *lineEvent) check() *problem {
 	return nil
 }
 
-func fieldNumber(name []byte) int {
-	for f, known := range fieldNames {
-		if string(name) == known {
+func fieldNumber(name []byte) int { return fieldAfter(numFields-1, name) }
+
+// fieldAfter looks for a field from the one behind another on: lines have their fields in one order.
+func fieldAfter(last int, name []byte) int {
+	f := last
+	for range numFields {
+		if f++; f == numFields {
+			f = 0
+		}
+		if string(name) == fieldNames[f] {
 			return f
 		}
 	}
 	return -1
 }
 
-func kindOf(v token) (Kind, error) {
+func kindOf(v *token) (Kind, error) {
 	if v.kind != 's' {
 		return KindNone, errors.New("want a string")
 	}
-	return ParseKind(string(unquote(v.raw)))
+	return ParseKind(string(v.text()))
 }
 
-func outcomeOf(v token) (Outcome, error) {
+func outcomeOf(v *token) (Outcome, error) {
 	if v.kind != 's' {
 		return OutcomeNone, errors.New("want a string")
 	}
-	return ParseOutcome(string(unquote(v.raw)))
+	return ParseOutcome(string(v.text()))
 }
 
-func unsigned(v token, most uint64) (uint64, error) {
+func unsigned(v *token, most uint64) (uint64, error) {
+	if n, ok := v.digits(); ok && n <= most {
+		return n, nil
+	}
 	if v.kind == 'n' {
 		if n, err := strconv.ParseUint(string(v.raw), 10, 64); err == nil && n <= most {
 			return n, nil
@@ -144,13 +156,28 @@ func unsigned(v token, most uint64) (uint64, error) {
 	return 0, fmt.Errorf("want a whole number from 0 to %d", most)
 }
 
-func unsigned32(v token, dst *uint32) error {
+func unsigned32(v *token, dst *uint32) error {
 	n, err := unsigned(v, math.MaxUint32)
 	*dst = uint32(n)
 	return err
 }
 
-func signed(v token, dst *int64) (err error) {
+// digits is the number that at most eighteen digits are.
+func (v *token) digits() (n uint64, ok bool) {
+	if v.kind != 'n' || !v.plain || len(v.raw) > 18 {
+		return 0, false
+	}
+	for _, c := range v.raw {
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
+func signed(v *token, dst *int64) (err error) {
+	if n, ok := v.digits(); ok {
+		*dst = int64(n)
+		return nil
+	}
 	if v.kind == 'n' {
 		if *dst, err = strconv.ParseInt(string(v.raw), 10, 64); err == nil {
 			return nil
@@ -166,12 +193,4 @@ func (h *History) appendRefs(e *lineEvent) {
 	h.Unit, h.Actor, h.Attempt = append(h.Unit, e.Unit), append(h.Actor, e.Actor), append(h.Attempt, e.Attempt)
 	h.Op, h.Step, h.Comp = append(h.Op, e.refs[stringOp]), append(h.Step, e.refs[stringStep]), append(h.Comp, e.refs[stringComp])
 	h.Key, h.Value, h.Trace = append(h.Key, e.refs[stringKey]), append(h.Value, e.refs[stringValue]), append(h.Trace, e.refs[stringTrace])
-}
-
-// internBytes is intern without a new string for one that is known.
-func (h *History) internBytes(b []byte) Ref {
-	if r, ok := h.refs[string(b)]; ok {
-		return r
-	}
-	return h.intern(string(b))
 }

@@ -107,7 +107,7 @@ func (p *textReader) emit(first int) *problem {
 				return &problem{at, fmt.Sprintf("%s: %s; by the rule %s", fieldNames[f], err, excerpt(by.text, 0))}
 			}
 		}
-		if bad := e.field([]byte(fieldNames[f]), at, v); bad != nil {
+		if bad := e.field([]byte(fieldNames[f]), at, &v); bad != nil {
 			if by != nil {
 				bad.reason += "; by the rule " + excerpt(by.text, 0)
 			}

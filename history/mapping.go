@@ -77,7 +77,7 @@ func (l *mappedLine) read(m *Mapping, b []byte, left func(name []byte)) *problem
 	clear(l.slots)
 	l.own, l.path = [numFields]token{}, l.path[:0]
 	s := lineScanner{b: b}
-	if bad := s.object(func(name []byte, at int, v token) *problem { return l.member(m, b, name, at, v, left) }); bad != nil {
+	if bad := s.object(func(name []byte, at int, v *token) *problem { return l.member(m, b, name, at, v, left) }); bad != nil {
 		return bad
 	}
 	l.holds = slices.Grow(l.holds[:0], len(m.rules))[:len(m.rules)]
@@ -88,7 +88,7 @@ func (l *mappedLine) read(m *Mapping, b []byte, left func(name []byte)) *problem
 }
 
 // member keeps what some rule reads, here and inside of it.
-func (l *mappedLine) member(m *Mapping, b, name []byte, at int, v token, left func(name []byte)) *problem {
+func (l *mappedLine) member(m *Mapping, b, name []byte, at int, v *token, left func(name []byte)) *problem {
 	outer := len(l.path)
 	defer func() { l.path = l.path[:outer] }()
 	if outer > 0 {
@@ -109,19 +109,19 @@ func (l *mappedLine) member(m *Mapping, b, name []byte, at int, v token, left fu
 		if into.raw != nil {
 			return &problem{at, fmt.Sprintf("the field %q is there twice", l.path)}
 		}
-		*into = v
+		*into = *v
 	}
 	if v.kind != '{' || !m.parents[string(l.path)] {
 		return nil
 	}
 	inner := lineScanner{b: b[:v.at+len(v.raw)], i: v.at}
-	return inner.object(func(name []byte, at int, v token) *problem { return l.member(m, b, name, at, v, left) })
+	return inner.object(func(name []byte, at int, v *token) *problem { return l.member(m, b, name, at, v, left) })
 }
 
 // meets tells whether all tests hold.
 func (l *mappedLine) meets(where []test) bool {
 	for _, t := range where {
-		v := l.slots[t.slot]
+		v := &l.slots[t.slot]
 		there := v.raw != nil && v.kind != 'l'
 		switch {
 		case !t.compare && there == t.not:
@@ -131,14 +131,6 @@ func (l *mappedLine) meets(where []test) bool {
 		}
 	}
 	return true
-}
-
-// text is a value as it compares: a string without its quotes, anything else as it stands.
-func (v token) text() []byte {
-	if v.kind == 's' {
-		return unquote(v.raw)
-	}
-	return v.raw
 }
 
 // find gives what a field of the event is: from the event's own rule, from the first rule that has something to give, or from the

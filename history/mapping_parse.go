@@ -227,7 +227,7 @@ func (p *ruleParser) fits(a assignment, at int) *problem {
 		return nil // numbered by what it is called
 	}
 	probe := lineEvent{reader: &textReader{h: New(Header{}), units: newUnits()}}
-	if bad := probe.field([]byte(fieldNames[a.field]), 0, a.constant); bad != nil {
+	if bad := probe.field([]byte(fieldNames[a.field]), 0, &a.constant); bad != nil {
 		return p.fail(at, "%s", bad.reason)
 	}
 	return nil
@@ -313,15 +313,15 @@ func (p *ruleParser) constant() (v token, is bool, bad *problem) {
 	switch c := p.text[p.at]; {
 	case c == '"':
 		s := lineScanner{b: []byte(p.text), i: p.at}
-		raw, bad := s.string()
-		if bad != nil {
+		if bad := s.string(&v); bad != nil {
 			return v, true, bad
 		}
 		p.at = s.i
-		if len(raw) == 2 {
-			return v, true, nil
+		if len(v.raw) == 2 {
+			return token{}, true, nil
 		}
-		return token{kind: 's', raw: raw, at: -1}, true, nil
+		v.at = -1
+		return v, true, nil
 	case c == '-' || c >= '0' && c <= '9':
 		from := p.at
 		for p.at < len(p.text) && isPathByte(p.text[p.at]) {

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	readAhead     = 256 << 10
 	maxLine       = 16 << 20 // bytes of a line, with a reply of 10 MB in it
 	maxBadLines   = 20
 	maxUnknown    = 20 // field names that warnings name
@@ -36,7 +37,7 @@ func readText(r io.Reader, im Import) (*History, error) {
 		p.mapper = newMapper(im.Mapping)
 	}
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
+	lines.Buffer(make([]byte, readAhead), maxLine)
 	for n := 1; lines.Scan(); n++ {
 		b := lines.Bytes()
 		p.line = n
@@ -78,6 +79,9 @@ type textReader struct {
 	gaps    int    // how often seq leaves numbers out
 	gapLine int    // where it first does
 	units   units
+	strings recent
+	scan    lineScanner // of the line at hand
+	event   lineEvent
 	unknown map[string]*unknownField
 	others  int // unknown fields beyond those that are named
 	bad     []LineError
@@ -99,9 +103,10 @@ func (p *textReader) read(b []byte) error {
 		}
 		return nil
 	}
-	e := lineEvent{reader: p, Event: Event{Unit: NoUnit}}
-	s := lineScanner{b: b}
-	bad := s.object(e.field)
+	e := &p.event
+	*e = lineEvent{reader: p, Event: Event{Unit: NoUnit}, last: numFields - 1}
+	p.scan.b, p.scan.i = b, 0
+	bad := p.scan.object(e.field)
 	if bad == nil {
 		bad = e.check()
 	}
@@ -109,8 +114,22 @@ func (p *textReader) read(b []byte) error {
 		p.report(p.line, bad.at+1, b, bad.reason)
 		return nil
 	}
-	p.h.appendRefs(&e)
+	p.h.appendRefs(e)
 	return nil
+}
+
+// intern is History.intern for bytes, without a new string for one that is known.
+func (p *textReader) intern(b []byte) Ref {
+	at := p.strings.place(b)
+	if r := p.strings[at]; p.h.Strings[r] == string(b) {
+		return Ref(r)
+	}
+	r, ok := p.h.refs[string(b)]
+	if !ok {
+		r = p.h.intern(string(b))
+	}
+	p.strings[at] = uint32(r)
+	return r
 }
 
 // headerVersion gives what a header says about its version, nil where the line is no header.

@@ -374,3 +374,25 @@ func FuzzReadJSONL(f *testing.F) {
 		}
 	})
 }
+
+// FuzzString compares our reading of a string with the library's: which ones are valid, and what they say.
+func FuzzString(f *testing.F) {
+	for _, s := range []string{`"a"`, `"12345678"`, `"1234567\n"`, `"\"\\\/\b\f\n\r\t"`, `"é\u00e9\ud83d\ude00"`, `"\ud83d"`, "\"\xff\"", `"\x"`, `"a\`, "\"\t\"", `"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 || b[0] != '"' {
+			return
+		}
+		var got token
+		s := lineScanner{b: b}
+		if bad := s.string(&got); bad != nil {
+			require.False(t, json.Valid(b), "refused: %s", bad.reason)
+			return
+		}
+		var want string
+		require.NoError(t, json.Unmarshal(got.raw, &want))
+		require.Equal(t, want, string(got.text()))
+		require.Equal(t, len(got.raw), s.i)
+	})
+}

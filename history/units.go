@@ -9,16 +9,17 @@ import (
 type units struct {
 	numbers map[string]Unit
 	names   []string
+	recent  recent
 }
 
 func newUnits() units { return units{numbers: map[string]Unit{}} }
 
 // number gives the place of a unit's id, a string or a number, among those that appeared.
-func (u *units) number(v token) (Unit, error) {
+func (u *units) number(v *token) (Unit, error) {
 	name := v.raw
 	switch v.kind {
 	case 's':
-		name = unquote(v.raw)
+		name = v.text()
 	case 'n':
 	default:
 		return NoUnit, errors.New("want a string or a number")
@@ -26,12 +27,17 @@ func (u *units) number(v token) (Unit, error) {
 	if len(name) == 0 {
 		return NoUnit, errors.New("it is empty: leave it out where an event belongs to no unit")
 	}
-	if n, known := u.numbers[string(name)]; known {
-		return n, nil
+	at := u.recent.place(name)
+	if n := u.recent[at]; int(n) < len(u.names) && u.names[n] == string(name) {
+		return Unit(n), nil
 	}
-	n := Unit(len(u.names))
-	u.names = append(u.names, string(name))
-	u.numbers[u.names[n]] = n
+	n, known := u.numbers[string(name)]
+	if !known {
+		n = Unit(len(u.names))
+		u.names = append(u.names, string(name))
+		u.numbers[u.names[n]] = n
+	}
+	u.recent[at] = uint32(n)
 	return n, nil
 }
 
