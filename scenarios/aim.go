@@ -3,9 +3,8 @@ package scenarios
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
@@ -18,7 +17,7 @@ func (r *reading) aimAt(spec *faults.Spec) {
 	case r.kind.Name == rolling:
 		spec.Components = r.several()
 	default:
-		if name, ok := r.text(r.aim, r.kind.Name); ok {
+		if name, ok := r.Text(r.aim, r.kind.Name); ok {
 			r.component(r.aim, name)
 			spec.Component = name
 		}
@@ -27,7 +26,7 @@ func (r *reading) aimAt(spec *faults.Spec) {
 
 // edge reads the edge of a fault. The arrow says whose bytes are meant; for a kind that acts on a message, its side of the exchange does.
 func (r *reading) edge(spec *faults.Spec) {
-	text, ok := r.text(r.aim, r.kind.Name)
+	text, ok := r.Text(r.aim, r.kind.Name)
 	if !ok {
 		return
 	}
@@ -50,7 +49,7 @@ var arrows = []string{"<->", "->", "<-"}
 
 // pair reads "a <-> b", "a -> b" or "a <- b", in whichever order: the edge between two components, and whose bytes are meant.
 // form says how that is written.
-func (r *reading) pair(at *yaml.Node, text, form string) (targets.Edge, faults.Direction, bool) {
+func (r *reading) pair(at *document.Node, text, form string) (targets.Edge, faults.Direction, bool) {
 	a, b, arrow, ok := "", "", "", false
 	for _, arrow = range arrows {
 		if a, b, ok = strings.Cut(text, arrow); ok {
@@ -59,7 +58,7 @@ func (r *reading) pair(at *yaml.Node, text, form string) (targets.Edge, faults.D
 	}
 	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
 	if !ok || a == "" || b == "" {
-		r.hinted(at, r.knownEdges(text), "%s", form)
+		r.Hinted(at, r.knownEdges(text), "%s", form)
 		return targets.Edge{}, "", false
 	}
 	if !r.component(at, a) || !r.component(at, b) || !r.known {
@@ -71,7 +70,7 @@ func (r *reading) pair(at *yaml.Node, text, form string) (targets.Edge, faults.D
 	edge, reversed, ok := r.target.Topology.Edge(a, b)
 	switch {
 	case !ok:
-		r.hinted(at, r.knownEdges(a, b), "there is no edge between %s and %s", a, b)
+		r.Hinted(at, r.knownEdges(a, b), "there is no edge between %s and %s", a, b)
 		return edge, "", false
 	case arrow == "<->":
 		return edge, faults.Both, true
@@ -94,13 +93,13 @@ func (r *reading) knownEdges(components ...string) string {
 		}
 	}
 	if len(near) > 0 {
-		return knownNames(near)
+		return document.KnownNames(near)
 	}
-	return knownNames(every)
+	return document.KnownNames(every)
 }
 
 // component reports a name that is none of the target's components.
-func (r *reading) component(at *yaml.Node, name string) bool {
+func (r *reading) component(at *document.Node, name string) bool {
 	if !r.known {
 		return true
 	}
@@ -111,14 +110,14 @@ func (r *reading) component(at *yaml.Node, name string) bool {
 	for _, c := range r.target.Topology.Components {
 		names = append(names, c.Name)
 	}
-	r.hinted(at, knownNames(names), "target %s has no component %s%s", r.target.Name, quote(name), spelling.Hint(name, names))
+	r.Hinted(at, document.KnownNames(names), "target %s has no component %s%s", r.target.Name, document.Quote(name), spelling.Hint(name, names))
 	return false
 }
 
 // several reads a list of components, the name of one, or all.
 func (r *reading) several() []string {
-	if scalar(r.aim) {
-		name, ok := r.text(r.aim, r.kind.Name)
+	if document.Scalar(r.aim) {
+		name, ok := r.Text(r.aim, r.kind.Name)
 		switch {
 		case !ok:
 			return nil
@@ -130,13 +129,13 @@ func (r *reading) several() []string {
 	}
 	var names []string
 	seen := map[string]bool{}
-	for _, item := range r.list(r.aim, r.kind.Name) {
-		name, ok := r.text(item, "a component")
-		if !ok || !r.component(resolve(item), name) {
+	for _, item := range r.List(r.aim, r.kind.Name) {
+		name, ok := r.Text(item, "a component")
+		if !ok || !r.component(document.Resolve(item), name) {
 			continue
 		}
 		if seen[name] {
-			r.problem(resolve(item), "%s is named twice: each component is restarted once", name)
+			r.Problem(document.Resolve(item), "%s is named twice: each component is restarted once", name)
 		}
 		seen[name] = true
 		names = append(names, name)

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
@@ -35,15 +34,15 @@ var (
 	momentary = []string{"crash", "terminate", "reset", rolling}
 )
 
-func (p *parser) faults(o object, target targets.Target, known bool, load time.Duration) []Fault {
-	n := o.get("faults")
+func (p *parser) faults(o document.Object, target targets.Target, known bool, load time.Duration) []Fault {
+	n := o.Get("faults")
 	if n == nil {
 		return nil
 	}
 	var planned []Fault
-	nodes, last := map[string]*yaml.Node{}, 0
-	for _, item := range p.list(n, "faults") {
-		r := reading{parser: p, target: target, known: known, load: load, before: len(p.problems)}
+	nodes, last := map[string]*document.Node{}, 0
+	for _, item := range p.List(n, "faults") {
+		r := reading{parser: p, target: target, known: known, load: load, before: len(p.Problems)}
 		for _, f := range r.fault(item) {
 			f.number(&last)
 			planned = append(planned, f)
@@ -76,23 +75,23 @@ type reading struct {
 	before int           // how many problems there were before this entry
 	depth  int           // how many faults must have bitten before this one is armed
 
-	object
+	document.Object
 	kind faults.Kind
-	aim  *yaml.Node // what stands behind the kind
+	aim  *document.Node // what stands behind the kind
 }
 
 // fault reads one entry. It gives several faults when the entry repeats, none when something is wrong.
-func (r *reading) fault(n *yaml.Node) []Fault {
+func (r *reading) fault(n *document.Node) []Fault {
 	var ok bool
-	if r.object, ok = r.parser.object(n, "a fault"); !ok || !r.findKind() {
+	if r.Object, ok = r.parser.Object(n, "a fault"); !ok || !r.findKind() {
 		return nil
 	}
 	r.keys()
 	if r.depth > 0 && !r.placed() {
-		r.problem(r.aim, "%s is placed by time alone: it follows no other fault", r.kind.Name)
+		r.Problem(r.aim, "%s is placed by time alone: it follows no other fault", r.kind.Name)
 		return nil
 	}
-	f := Fault{Spec: faults.Spec{Kind: r.kind.Name, Line: r.node.Line}}
+	f := Fault{Spec: faults.Spec{Kind: r.kind.Name, Line: r.Node.Line}}
 	r.aimAt(&f.Spec)
 	r.params(&f.Spec)
 	f.For = r.holds()
@@ -102,7 +101,7 @@ func (r *reading) fault(n *yaml.Node) []Fault {
 		r.manner(&f.Spec)
 		laid = []Fault{f}
 	}
-	if len(r.problems) == r.before && r.known {
+	if len(r.Problems) == r.before && r.known {
 		r.applies(f)
 	}
 	if r.placed() {
@@ -112,7 +111,7 @@ func (r *reading) fault(n *yaml.Node) []Fault {
 		laid = r.repeat(f, r.begins())
 	}
 	r.laid += max(len(laid), 1)
-	if len(r.problems) > r.before {
+	if len(r.Problems) > r.before {
 		return nil
 	}
 	return laid
@@ -126,7 +125,7 @@ func (r *reading) applies(f Fault) {
 	for _, held := range []time.Duration{f.For.Min, f.For.Max} {
 		f.Spec.For = held
 		if err := r.kind.Applies(f.Spec, r.target.Topology); err != nil {
-			r.problem(r.aim, "%s", oneLine(err))
+			r.Problem(r.aim, "%s", document.OneLine(err))
 			return
 		}
 	}
@@ -135,56 +134,56 @@ func (r *reading) applies(f Fault) {
 // findKind finds the one key that names a kind of fault.
 func (r *reading) findKind() bool {
 	names := r.v.kindNames()
-	var strangers []entry
-	for _, e := range r.entries {
-		switch k, ok := r.v.kind(e.key.Value); {
+	var strangers []document.Entry
+	for _, e := range r.Entries {
+		switch k, ok := r.v.kind(e.Key.Value); {
 		case ok && r.aim != nil:
-			r.problem(e.key, "a fault is of one kind, and this one is %s already: begin another entry with - %s", r.kind.Name, k.Name)
+			r.Problem(e.Key, "a fault is of one kind, and this one is %s already: begin another entry with - %s", r.kind.Name, k.Name)
 			return false
 		case ok:
-			r.kind, r.aim = k, resolve(e.value)
-		case !slices.Contains(commonKeys, e.key.Value) && !slices.Contains(paramKeys, e.key.Value) && !slices.Contains(placeKeys, e.key.Value):
+			r.kind, r.aim = k, document.Resolve(e.Value)
+		case !slices.Contains(commonKeys, e.Key.Value) && !slices.Contains(paramKeys, e.Key.Value) && !slices.Contains(placeKeys, e.Key.Value):
 			strangers = append(strangers, e)
 		}
 	}
 	if r.aim != nil {
 		return true
 	}
-	if e, ok := r.entry("kind"); ok && scalar(e.value) {
-		r.hinted(e.key, knownNames(names), "the kind of a fault is its key: write - %s: and what it is aimed at", resolve(e.value).Value)
+	if e, ok := r.Entry("kind"); ok && document.Scalar(e.Value) {
+		r.Hinted(e.Key, document.KnownNames(names), "the kind of a fault is its key: write - %s: and what it is aimed at", document.Resolve(e.Value).Value)
 		return false
 	}
 	if len(strangers) == 0 {
-		r.hinted(r.node, knownNames(names), "a fault begins with its kind and what it is aimed at, as in - crash: relay")
+		r.Hinted(r.Node, document.KnownNames(names), "a fault begins with its kind and what it is aimed at, as in - crash: relay")
 		return false
 	}
-	wrong := strangers[0].key
-	r.hinted(wrong, knownNames(names), "unknown fault kind %s%s", quote(wrong.Value), spelling.Hint(wrong.Value, names))
+	wrong := strangers[0].Key
+	r.Hinted(wrong, document.KnownNames(names), "unknown fault kind %s%s", document.Quote(wrong.Value), spelling.Hint(wrong.Value, names))
 	return false
 }
 
 // keys reports keys that this kind does not take.
 func (r *reading) keys() {
 	takes := r.takes()
-	for _, e := range r.entries {
-		switch key := e.key.Value; {
+	for _, e := range r.Entries {
+		switch key := e.Key.Value; {
 		case slices.Contains(takes, key):
 		case key == "at" && r.acts():
-			r.problem(e.key, "%s acts on one message, and a message comes when it comes: place it with when", r.kind.Name)
+			r.Problem(e.Key, "%s acts on one message, and a message comes when it comes: place it with when", r.kind.Name)
 		case key == "at" && r.depth > 0:
-			r.problem(e.key, "what follows another fault waits for a message of its own: place it with when")
+			r.Problem(e.Key, "what follows another fault waits for a message of its own: place it with when")
 		case key == "at" && r.placed():
-			r.problem(e.key, "at and when exclude each other: a fault is placed by time or by an event")
+			r.Problem(e.Key, "at and when exclude each other: a fault is placed by time or by an event")
 		case (key == "every" || key == "times") && r.placed():
-			r.problem(e.key, "%s repeats a fault by time, and this one is placed by an event: write one for each", key)
+			r.Problem(e.Key, "%s repeats a fault by time, and this one is placed by an event: write one for each", key)
 		case slices.Contains(placeKeys, key) && !slices.Contains(exact, r.kind.Name):
-			r.problem(e.key, "%s is placed by time alone: it takes no %s", r.kind.Name, key)
+			r.Problem(e.Key, "%s is placed by time alone: it takes no %s", r.kind.Name, key)
 		case (key == "then" || key == "frame") && slices.Contains(exact, r.kind.Name):
-			r.problem(e.key, "%s goes with when: this %s is placed by time", key, r.kind.Name)
+			r.Problem(e.Key, "%s goes with when: this %s is placed by time", key, r.kind.Name)
 		case slices.Contains(paramKeys, key), slices.Contains(commonKeys, key), slices.Contains(placeKeys, key):
-			r.hinted(e.key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
+			r.Hinted(e.Key, "it takes: "+strings.Join(takes[1:], ", "), "%s takes no %s", r.kind.Name, key)
 		default:
-			r.hinted(e.key, knownNames(takes[1:]), "unknown key %s in %s%s", quote(key), r.kind.Name, spelling.Hint(key, takes))
+			r.Hinted(e.Key, document.KnownNames(takes[1:]), "unknown key %s in %s%s", document.Quote(key), r.kind.Name, spelling.Hint(key, takes))
 		}
 	}
 }
@@ -219,11 +218,11 @@ func (r *reading) params(spec *faults.Spec) {
 	takes := r.takes()
 	for _, need := range []struct{ key, example string }{{"delay", "delay: 300ms"}, {"rate", "rate: 16KB/s"}} {
 		if slices.Contains(takes, need.key) {
-			r.required(r.object, need.key, r.kind.Name, need.example)
+			r.required(r.Object, need.key, r.kind.Name, need.example)
 		}
 	}
-	spec.Delay = value(r.parser, r.get("delay"), "delay", 0, length(time.Millisecond, time.Minute))
-	spec.Rate = value(r.parser, r.get("rate"), "rate", 0, bandwidth)
-	spec.Flap = value(r.parser, r.get("flap"), "flap", 0, length(10*time.Millisecond, time.Minute))
-	spec.Grace = value(r.parser, r.get("grace"), "grace", 0, length(time.Millisecond, time.Minute))
+	spec.Delay = document.Value(&r.Reader, r.Get("delay"), "delay", 0, length(time.Millisecond, time.Minute))
+	spec.Rate = document.Value(&r.Reader, r.Get("rate"), "rate", 0, bandwidth)
+	spec.Flap = document.Value(&r.Reader, r.Get("flap"), "flap", 0, length(10*time.Millisecond, time.Minute))
+	spec.Grace = document.Value(&r.Reader, r.Get("grace"), "grace", 0, length(time.Millisecond, time.Minute))
 }

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 )
 
 // overlaps reports faults that may not hold together. Ranges are judged by all that a seed may draw from them: a scenario is right
 // for every seed or for none.
-func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
+func (p *parser) overlaps(planned []Fault, nodes map[string]*document.Node) {
 	if p.v.Overlap == nil {
 		return
 	}
@@ -21,7 +20,7 @@ func (p *parser) overlaps(planned []Fault, nodes map[string]*yaml.Node) {
 				continue
 			}
 			if err := p.v.clash(earlier, later); err != nil {
-				p.problem(nodes[later.Spec.ID], "%s", oneLine(err))
+				p.Problem(nodes[later.Spec.ID], "%s", document.OneLine(err))
 				break
 			}
 		}

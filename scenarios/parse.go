@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
@@ -28,33 +27,40 @@ const (
 	defaultAmends = 0.1
 )
 
+// Problems is everything that is wrong with a file, in the order of the file.
+type Problems = document.Problems
+
+// parser walks the nodes of a scenario file.
+type parser struct {
+	document.Reader
+	v    Vocabulary
+	laid int  // faults, so far
+	full bool // of faults
+}
+
 // Parse checks the text of a scenario file and reads it. name stands in front of every problem. All problems are reported, in the
 // order of the file; the scenario is nil exactly when there are any.
 func Parse(name string, src []byte, v Vocabulary) (*Scenario, Problems) {
-	p := &parser{source: newSource(name, nil), v: v}
-	if len(src) > maxSize {
-		p.at(0, 0, 0, "", "the file is larger than 1 MB: that is no scenario")
-		return nil, p.problems
-	}
-	p.source = newSource(name, src)
-	root := p.document(src)
+	p := &parser{v: v}
+	p.Kind, p.Begins = "scenario", "a scenario begins with its name, as in scenario: crash-of-the-relay"
+	root := p.Read(name, src)
 	if root == nil {
-		return nil, p.problems
+		return nil, p.Problems
 	}
 	s := p.scenario(root)
-	if len(p.problems) > 0 {
-		p.problems.sort()
-		return nil, p.problems
+	if len(p.Problems) > 0 {
+		p.Problems.Sort()
+		return nil, p.Problems
 	}
 	return s, nil
 }
 
-func (p *parser) scenario(root *yaml.Node) *Scenario {
-	o, ok := p.object(root, "a scenario")
+func (p *parser) scenario(root *document.Node) *Scenario {
+	o, ok := p.Object(root, "a scenario")
 	if !ok {
 		return nil
 	}
-	p.unknown(withoutExtensions(o), "a scenario", documentKeys)
+	p.Unknown(withoutExtensions(o), "a scenario", documentKeys)
 	s := &Scenario{
 		Name:       p.scenarioName(o),
 		About:      p.optionalText(o, "about"),
@@ -67,54 +73,54 @@ func (p *parser) scenario(root *yaml.Node) *Scenario {
 	s.Guarantees = p.guarantees(o)
 	s.Require = p.conditions(o, "require")
 	s.Thresholds, s.Abort = p.thresholds(o)
-	s.Quiesce = value(p, o.get("quiesce"), "quiesce", defaultQuiesce, length(time.Millisecond, 10*time.Minute))
+	s.Quiesce = document.Value(&p.Reader, o.Get("quiesce"), "quiesce", defaultQuiesce, length(time.Millisecond, 10*time.Minute))
 	return s
 }
 
 // withoutExtensions leaves out keys that begin with x-: they are the author's own, a place for anchors.
-func withoutExtensions(o object) object {
-	o.entries = slices.DeleteFunc(slices.Clone(o.entries), func(e entry) bool { return strings.HasPrefix(e.key.Value, "x-") })
+func withoutExtensions(o document.Object) document.Object {
+	o.Entries = slices.DeleteFunc(slices.Clone(o.Entries), func(e document.Entry) bool { return strings.HasPrefix(e.Key.Value, "x-") })
 	return o
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // scenarioName reads the scenario's name. It becomes part of the name of every run's directory.
-func (p *parser) scenarioName(o object) string {
+func (p *parser) scenarioName(o document.Object) string {
 	n := p.required(o, "scenario", "a scenario", "scenario: crash-of-the-relay")
 	if n == nil {
 		return ""
 	}
-	name, ok := p.text(n, "scenario")
+	name, ok := p.Text(n, "scenario")
 	if ok && (!nameForm.MatchString(name) || len(name) > 60) {
-		p.problem(n, "scenario %s is no name: use at most 60 small letters and digits, joined by single hyphens", quote(name))
+		p.Problem(n, "scenario %s is no name: use at most 60 small letters and digits, joined by single hyphens", document.Quote(name))
 	}
 	return name
 }
 
 // required returns the value of a key that must be there.
-func (p *parser) required(o object, key, what, example string) *yaml.Node {
-	n := o.get(key)
+func (p *parser) required(o document.Object, key, what, example string) *document.Node {
+	n := o.Get(key)
 	if n == nil {
-		p.problem(o.node, "%s has no %s: add one, as in %s", what, key, example)
+		p.Problem(o.Node, "%s has no %s: add one, as in %s", what, key, example)
 	}
 	return n
 }
 
-func (p *parser) optionalText(o object, key string) string {
-	n := o.get(key)
+func (p *parser) optionalText(o document.Object, key string) string {
+	n := o.Get(key)
 	if n == nil {
 		return ""
 	}
-	text, _ := p.text(n, key)
+	text, _ := p.Text(n, key)
 	return text
 }
 
-func (p *parser) target(o object) (targets.Target, bool) {
-	name, n := defaultTarget, o.get("target")
+func (p *parser) target(o document.Object) (targets.Target, bool) {
+	name, n := defaultTarget, o.Get("target")
 	if n != nil {
 		var ok bool
-		if name, ok = p.text(n, "target"); !ok {
+		if name, ok = p.Text(n, "target"); !ok {
 			return targets.Target{}, false
 		}
 	}
@@ -125,29 +131,29 @@ func (p *parser) target(o object) (targets.Target, bool) {
 			known = append(known, t.Name)
 		}
 		if n == nil {
-			n = o.node
+			n = o.Node
 		}
-		p.hinted(n, knownNames(known), "unknown target %s%s", quote(name), spelling.Hint(name, known))
+		p.Hinted(n, document.KnownNames(known), "unknown target %s%s", document.Quote(name), spelling.Hint(name, known))
 	}
 	return t, ok
 }
 
 // guarantees reads which guarantees must be judged: none by name when the file does not say, so that all are judged that the target
 // and its history have something to show for. They come in the order of the report, whatever the order of the file.
-func (p *parser) guarantees(o object) []string {
-	n := o.get("guarantees")
+func (p *parser) guarantees(o document.Object) []string {
+	n := o.Get("guarantees")
 	if n == nil {
 		return nil
 	}
 	var named []string
-	for _, item := range p.list(n, "guarantees") {
-		name, ok := p.text(item, "a guarantee")
+	for _, item := range p.List(n, "guarantees") {
+		name, ok := p.Text(item, "a guarantee")
 		switch {
 		case !ok:
 		case !slices.Contains(p.v.Guarantees, name):
-			p.hinted(item, knownNames(p.v.Guarantees), "unknown guarantee %s%s", quote(name), spelling.Hint(name, p.v.Guarantees))
+			p.Hinted(item, document.KnownNames(p.v.Guarantees), "unknown guarantee %s%s", document.Quote(name), spelling.Hint(name, p.v.Guarantees))
 		case slices.Contains(named, name):
-			p.problem(item, "guarantee %s is named twice", quote(name))
+			p.Problem(item, "guarantee %s is named twice", document.Quote(name))
 		default:
 			named = append(named, name)
 		}
@@ -159,13 +165,13 @@ func (p *parser) guarantees(o object) []string {
 }
 
 // conditions reads a list of conditions. What they say is the business of whoever judges them.
-func (p *parser) conditions(o object, key string) []string {
-	n := o.get(key)
+func (p *parser) conditions(o document.Object, key string) []string {
+	n := o.Get(key)
 	if n == nil {
 		return nil
 	}
 	var texts []string
-	for _, item := range p.list(n, key) {
+	for _, item := range p.List(n, key) {
 		if text, ok := p.oneCondition(item, "an entry of "+key); ok {
 			texts = append(texts, text)
 		}
@@ -173,12 +179,12 @@ func (p *parser) conditions(o object, key string) []string {
 	return texts
 }
 
-func (p *parser) oneCondition(n *yaml.Node, what string) (text string, ok bool) {
-	if text, ok = p.text(n, what); !ok || p.v.Condition == nil {
+func (p *parser) oneCondition(n *document.Node, what string) (text string, ok bool) {
+	if text, ok = p.Text(n, what); !ok || p.v.Condition == nil {
 		return text, ok
 	}
 	if err := p.v.Condition(text); err != nil {
-		p.conditionProblem(resolve(n), text, err)
+		p.conditionProblem(document.Resolve(n), text, err)
 		return "", false
 	}
 	return text, true
@@ -186,21 +192,21 @@ func (p *parser) oneCondition(n *yaml.Node, what string) (text string, ok bool) 
 
 // thresholds reads a list of bounds on indicators. An entry is a condition, or one with a word on what happens when it is missed:
 // {bound: completion_latency.p99 < 2s, abort: true}.
-func (p *parser) thresholds(o object) (texts, abort []string) {
-	n := o.get("thresholds")
+func (p *parser) thresholds(o document.Object) (texts, abort []string) {
+	n := o.Get("thresholds")
 	if n == nil {
 		return nil, nil
 	}
-	for _, item := range p.list(n, "thresholds") {
-		if item = resolve(item); item.Kind != yaml.MappingNode {
+	for _, item := range p.List(n, "thresholds") {
+		if item = document.Resolve(item); item.Kind != document.MappingNode {
 			if text, ok := p.oneCondition(item, "an entry of thresholds"); ok {
 				texts = append(texts, text)
 			}
 			continue
 		}
-		entry, _ := p.object(item, "an entry of thresholds")
-		p.unknown(entry, "an entry of thresholds", []string{"bound", "abort"})
-		aborts := value(p, entry.get("abort"), "abort", false, truth)
+		entry, _ := p.Object(item, "an entry of thresholds")
+		p.Unknown(entry, "an entry of thresholds", []string{"bound", "abort"})
+		aborts := document.Value(&p.Reader, entry.Get("abort"), "abort", false, truth)
 		bound := p.required(entry, "bound", "an entry of thresholds", "{bound: completion_latency.p99 < 2s, abort: true}")
 		if bound == nil {
 			continue
@@ -215,7 +221,7 @@ func (p *parser) thresholds(o object) (texts, abort []string) {
 		}
 		if p.v.Abort != nil {
 			if err := p.v.Abort(text); err != nil {
-				p.conditionProblem(resolve(bound), text, err)
+				p.conditionProblem(document.Resolve(bound), text, err)
 			}
 		}
 		abort = append(abort, text)
@@ -234,18 +240,18 @@ type placed struct {
 func (p placed) Error() string { return p.message }
 
 // conditionProblem reports what is wrong with a condition, at the character where it goes wrong when that is known.
-func (p *parser) conditionProblem(n *yaml.Node, text string, err error) {
-	column, wide := n.Column, width(n)
+func (p *parser) conditionProblem(n *document.Node, text string, err error) {
+	column, wide := n.Column, document.Width(n)
 	var where placed
 	if errors.As(err, &where) && where.column > 1 && !strings.Contains(n.Value, "\n") {
 		skip := where.column - 1
-		if quoted(n) {
+		if document.Quoted(n) {
 			skip++
 		}
 		column, wide = column+skip, wide-skip
-		if quoted(n) {
+		if document.Quoted(n) {
 			wide-- // the closing quote
 		}
 	}
-	p.at(n.Line, column, max(wide, 1), "", fmt.Sprintf("condition %s: %s", quote(text), oneLine(err)))
+	p.At(n.Line, column, max(wide, 1), "", fmt.Sprintf("condition %s: %s", document.Quote(text), document.OneLine(err)))
 }

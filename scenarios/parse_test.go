@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -185,7 +186,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 	}
 	begin := time.Now()
 	_, problems := Parse("many.yaml", []byte(src.String()), words())
-	require.Greater(t, len(problems), maxShown)
+	require.Greater(t, len(problems), document.MaxShown)
 	assert.Less(t, len(problems.Error()), 100_000)
 	assert.Contains(t, problems.Error(), "more\n")
 	assert.Less(t, time.Since(begin), 20*time.Second)

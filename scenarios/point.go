@@ -7,10 +7,9 @@ import (
 	"time"
 	"unicode"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/internal/spelling"
 )
 
@@ -53,28 +52,28 @@ func (r *reading) acts() bool {
 
 // placed tells that an event says when the fault happens, and not the clock.
 func (r *reading) placed() bool {
-	return r.acts() || (r.get("when") != nil || r.depth > 0) && slices.Contains(exact, r.kind.Name)
+	return r.acts() || (r.Get("when") != nil || r.depth > 0) && slices.Contains(exact, r.kind.Name)
 }
 
 // when reads which message a fault waits for.
 func (r *reading) when(spec *faults.Spec) *faults.When {
-	n, example := r.get("when"), `when: {exchange: "POST /orders", nth: 3}`
+	n, example := r.Get("when"), `when: {exchange: "POST /orders", nth: 3}`
 	if !r.acts() {
 		example = `when: {edge: relay -> broker, exchange: "PUB orders.*", point: before}`
 	}
 	if n == nil {
-		r.required(r.object, "when", r.kind.Name, example)
+		r.required(r.Object, "when", r.kind.Name, example)
 		return nil
 	}
-	o, ok := r.parser.object(n, "when")
+	o, ok := r.parser.Object(n, "when")
 	if !ok {
 		return nil
 	}
-	r.unknown(o, "when", whenKeys)
+	r.Unknown(o, "when", whenKeys)
 	w := &faults.When{From: spec.From, To: spec.To}
 	r.at(o, w)
 	if n := r.required(o, "exchange", "when", `exchange: "PUB orders.*"`); n != nil {
-		w.Exchange, _ = r.text(n, "exchange")
+		w.Exchange, _ = r.Text(n, "exchange")
 	}
 	r.which(o, w)
 	w.Point = r.point(o)
@@ -82,17 +81,17 @@ func (r *reading) when(spec *faults.Spec) *faults.When {
 }
 
 // at reads the edge of a when. What acts on a message is aimed at an edge already.
-func (r *reading) at(o object, w *faults.When) {
-	n := o.get("edge")
+func (r *reading) at(o document.Object, w *faults.When) {
+	n := o.Get("edge")
 	switch {
 	case n == nil && r.acts():
 		return
 	case n == nil:
-		r.hinted(o.node, r.knownEdges(), "when has no edge: a %s may wait for a message on any, so add one, as in edge: relay -> broker", r.kind.Name)
+		r.Hinted(o.Node, r.knownEdges(), "when has no edge: a %s may wait for a message on any, so add one, as in edge: relay -> broker", r.kind.Name)
 		return
 	}
-	n = resolve(n)
-	text, ok := r.text(n, "edge")
+	n = document.Resolve(n)
+	text, ok := r.Text(n, "edge")
 	if !ok {
 		return
 	}
@@ -100,36 +99,36 @@ func (r *reading) at(o object, w *faults.When) {
 	switch {
 	case !ok:
 	case r.acts() && w.From != "" && (edge.From != w.From || edge.To != w.To):
-		r.problem(n, "%s acts on a message of the edge that it is aimed at, %s -> %s: leave edge out", r.kind.Name, w.From, w.To)
+		r.Problem(n, "%s acts on a message of the edge that it is aimed at, %s -> %s: leave edge out", r.kind.Name, w.From, w.To)
 	default:
 		w.From, w.To = edge.From, edge.To
 	}
 }
 
 // which reads which of the exchanges are meant: the first, when the file does not say.
-func (r *reading) which(o object, w *faults.When) {
-	every, repeated := o.entry("every")
-	switch _, counted := o.entry("nth"); {
+func (r *reading) which(o document.Object, w *faults.When) {
+	every, repeated := o.Entry("every")
+	switch _, counted := o.Entry("nth"); {
 	case repeated && slices.Contains(exact, r.kind.Name):
-		r.problem(every.key, "a %s at a point happens once: write nth in place of every", r.kind.Name)
+		r.Problem(every.Key, "a %s at a point happens once: write nth in place of every", r.kind.Name)
 	case repeated && counted:
-		r.problem(every.key, "nth and every exclude each other: this one, or each whose number it divides")
+		r.Problem(every.Key, "nth and every exclude each other: this one, or each whose number it divides")
 	case !repeated && !counted:
 		w.Nth = 1
 	}
-	w.Nth = uint64(value(r.parser, o.get("nth"), "nth", int(w.Nth), between(1, maxNth)))
-	w.Every = uint64(value(r.parser, o.get("every"), "every", 0, between(1, maxNth)))
-	if n := o.get("unit"); n != nil {
-		w.Unit = r.unit(resolve(n))
+	w.Nth = uint64(document.Value(&r.Reader, o.Get("nth"), "nth", int(w.Nth), between(1, maxNth)))
+	w.Every = uint64(document.Value(&r.Reader, o.Get("every"), "every", 0, between(1, maxNth)))
+	if n := o.Get("unit"); n != nil {
+		w.Unit = r.unit(document.Resolve(n))
 	}
 }
 
 // unit reads the id of a unit, in the form in which the harness issues them.
-func (r *reading) unit(n *yaml.Node) string {
-	id, ok := r.text(n, "unit")
+func (r *reading) unit(n *document.Node) string {
+	id, ok := r.Text(n, "unit")
 	if claims := r.target.Claims; ok && r.known && claims.Prefix != "" {
 		if _, err := history.ParseUnit(claims.Prefix, id); err != nil {
-			r.problem(n, "%s is no %s of %s: they are called %s, %s, ...", quote(id), claims.Unit, r.target.Name,
+			r.Problem(n, "%s is no %s of %s: they are called %s, %s, ...", document.Quote(id), claims.Unit, r.target.Name,
 				history.UnitID(claims.Prefix, 0), history.UnitID(claims.Prefix, 1))
 		}
 	}
@@ -137,22 +136,22 @@ func (r *reading) unit(n *yaml.Node) string {
 }
 
 // point reads on which side of the exchange the fault happens. A kind that acts on a message knows; where a process dies, the author must.
-func (r *reading) point(o object) string {
-	n, only := o.get("point"), messages[r.kind.Name]
+func (r *reading) point(o document.Object) string {
+	n, only := o.Get("point"), messages[r.kind.Name]
 	if n == nil {
 		if only == "" {
-			r.problem(o.node, "when has no point: add point: before (the request is at the proxy, undelivered) or point: after (its answer is)")
+			r.Problem(o.Node, "when has no point: add point: before (the request is at the proxy, undelivered) or point: after (its answer is)")
 		}
 		return only
 	}
-	n = resolve(n)
-	point, ok := r.text(n, "point")
+	n = document.Resolve(n)
+	point, ok := r.Text(n, "point")
 	switch {
 	case !ok:
 	case point != before && point != after:
-		r.problem(n, "point %s is none: write before (the request is at the proxy, undelivered) or after (its answer is)", quote(point))
+		r.Problem(n, "point %s is none: write before (the request is at the proxy, undelivered) or after (its answer is)", document.Quote(point))
 	case only != "" && point != only:
-		r.problem(n, "%s acts %s: write point: %s, or leave it out", r.kind.Name, map[string]string{
+		r.Problem(n, "%s acts %s: write point: %s, or leave it out", r.kind.Name, map[string]string{
 			before: "on the request, before it is delivered", after: "on the answer, after the request took effect",
 		}[only], only)
 	}
@@ -163,12 +162,12 @@ func (r *reading) point(o object) string {
 func (r *reading) manner(spec *faults.Spec) {
 	spec.Frame = r.choice("frame", "pass", "drop")
 	spec.End = r.choice("end", "close", "reset", "silent")
-	spec.Again = value(r.parser, r.get("again"), "again", "", func(text string) (string, error) {
+	spec.Again = document.Value(&r.Reader, r.Get("again"), "again", "", func(text string) (string, error) {
 		if text == "at-once" || text == "after-answer" {
 			return text, nil
 		}
 		if text != "" && !unicode.IsDigit(rune(text[0])) {
-			return "", fmt.Errorf("%s is none: write at-once, after-answer, or a time as in 300ms%s", quote(text),
+			return "", fmt.Errorf("%s is none: write at-once, after-answer, or a time as in 300ms%s", document.Quote(text),
 				spelling.Hint(text, []string{"at-once", "after-answer"}))
 		}
 		var err error
@@ -179,31 +178,31 @@ func (r *reading) manner(spec *faults.Spec) {
 
 // choice reads one of a few words; "" when the key is not there.
 func (r *reading) choice(key string, words ...string) string {
-	n := r.get(key)
+	n := r.Get(key)
 	if n == nil {
 		return ""
 	}
-	n = resolve(n)
-	word, ok := r.text(n, key)
+	n = document.Resolve(n)
+	word, ok := r.Text(n, key)
 	if ok && !slices.Contains(words, word) {
-		r.problem(n, "%s: %s is none: write %s%s", key, quote(word), strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], spelling.Hint(word, words))
+		r.Problem(n, "%s: %s is none: write %s%s", key, document.Quote(word), strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], spelling.Hint(word, words))
 	}
 	return word
 }
 
 // then reads what is armed once this fault has bitten.
 func (r *reading) then() []Fault {
-	e, ok := r.entry("then")
+	e, ok := r.Entry("then")
 	switch {
 	case !ok || !r.placed():
 		return nil
 	case r.depth == maxThen:
-		r.problem(e.key, "then nests deeper than %d", maxThen)
+		r.Problem(e.Key, "then nests deeper than %d", maxThen)
 		return nil
 	}
 	var next []Fault
-	for _, item := range r.list(e.value, "then") {
-		inner := reading{parser: r.parser, target: r.target, known: r.known, load: r.load, before: len(r.problems), depth: r.depth + 1}
+	for _, item := range r.List(e.Value, "then") {
+		inner := reading{parser: r.parser, target: r.target, known: r.known, load: r.load, before: len(r.Problems), depth: r.depth + 1}
 		if next = append(next, inner.fault(item)...); r.crowded(item) {
 			break
 		}
@@ -212,16 +211,16 @@ func (r *reading) then() []Fault {
 }
 
 // crowded tells, and reports once, that there are more faults than a plan may have.
-func (p *parser) crowded(item *yaml.Node) bool {
+func (p *parser) crowded(item *document.Node) bool {
 	if p.laid > maxFaults && !p.full {
-		p.problem(resolve(item), "the scenario comes to more than %d faults here, counting repetitions", maxFaults)
+		p.Problem(document.Resolve(item), "the scenario comes to more than %d faults here, counting repetitions", maxFaults)
 		p.full = true
 	}
 	return p.full
 }
 
 // rivalry reports two faults that wait for the same message of a run: only one of them can have it.
-func (p *parser) rivalry(planned []Fault, nodes map[string]*yaml.Node) {
+func (p *parser) rivalry(planned []Fault, nodes map[string]*document.Node) {
 	first := map[string]string{}
 	for _, f := range planned {
 		w := f.Spec.When
@@ -230,7 +229,7 @@ func (p *parser) rivalry(planned []Fault, nodes map[string]*yaml.Node) {
 		}
 		key := fmt.Sprint(w.From, " ", w.To, " ", w.Exchange, " ", w.Nth, " ", w.Unit, " ", w.Point)
 		if other, taken := first[key]; taken {
-			p.problem(nodes[f.Spec.ID], "%s waits for the same message as %s, and only one of them can have it: make it another nth, or a then of %s",
+			p.Problem(nodes[f.Spec.ID], "%s waits for the same message as %s, and only one of them can have it: make it another nth, or a then of %s",
 				f.Spec.ID, other, other)
 			continue
 		}

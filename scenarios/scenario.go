@@ -1,14 +1,12 @@
 package scenarios
 
 import (
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/targets"
 	"github.com/wreckon/wreckon/workloads"
 )
@@ -83,12 +81,9 @@ func (v Vocabulary) kindNames() []string {
 // Overrun is how long a fault may hold beyond the end of the load.
 const Overrun = 2 * time.Second
 
-// maxSize bounds a scenario file. A person wrote it; a hundredth of this is a long one.
-const maxSize = 1 << 20
-
 // Load reads and checks a scenario file. The scenario is nil exactly when there are problems.
 func Load(path string, v Vocabulary) (*Scenario, Problems) {
-	src, err := readFile(path)
+	src, err := document.ReadFile(path)
 	if err != nil {
 		return nil, Problems{{File: path, Message: err.Error()}}
 	}
@@ -97,20 +92,6 @@ func Load(path string, v Vocabulary) (*Scenario, Problems) {
 		s.File = path
 	}
 	return s, problems
-}
-
-// readFile reads at most one byte more than a scenario may have.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read scenario: %w", err)
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read scenario: %w", err)
-	}
-	return src, nil
 }
 
 // Plan resolves a scenario with a seed: the same two give the same plan, always. Each fault draws from streams of its own, so that a

@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/internal/spelling"
 )
 
@@ -69,17 +68,19 @@ func Shipped() []Info {
 }
 
 func about(src []byte) string {
-	var head struct {
-		About string `yaml:"about"`
+	var p parser
+	root := p.Read("", src) // what is shipped can be read: a test holds it
+	if root == nil {
+		return ""
 	}
-	_ = yaml.Unmarshal(src, &head) // what is shipped can be read: a test holds it
-	return strings.TrimSpace(head.About)
+	o, _ := p.Object(root, "a scenario")
+	return p.optionalText(o, "about")
 }
 
 // Find finds a scenario by the name of a shipped one, or by the path of a file: whatever has an extension or a folder is a path.
 func Find(nameOrPath string) (Info, error) {
 	if filepath.Ext(nameOrPath) != "" || strings.ContainsRune(nameOrPath, filepath.Separator) {
-		src, err := readFile(nameOrPath)
+		src, err := document.ReadFile(nameOrPath)
 		return Info{Name: nameOrPath, File: nameOrPath, Source: src}, err
 	}
 	var names []string
@@ -90,5 +91,5 @@ func Find(nameOrPath string) (Info, error) {
 		names = append(names, i.Name)
 	}
 	return Info{}, fmt.Errorf("no scenario is called %q%s; %s; a file of your own is named by its path, as in ./%s.yaml",
-		nameOrPath, spelling.Hint(nameOrPath, names), knownNames(names), nameOrPath)
+		nameOrPath, spelling.Hint(nameOrPath, names), document.KnownNames(names), nameOrPath)
 }

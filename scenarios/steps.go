@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/faults"
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -54,19 +55,19 @@ func (p Plan) judged() string {
 	if len(p.Guarantees) == 0 {
 		return "every guarantee that can be tested"
 	}
-	return plural(len(p.Guarantees), "guarantee") + ": " + strings.Join(p.Guarantees, ", ")
+	return document.Plural(len(p.Guarantees), "guarantee") + ": " + strings.Join(p.Guarantees, ", ")
 }
 
 func (p Plan) chaos() string {
 	w := p.Workload
-	return fmt.Sprintf("%v of load: %s, about %s", w.Duration(), plural(w.Units(), "unit"), plural(expectedOperations(w), "operation"))
+	return fmt.Sprintf("%v of load: %s, about %s", w.Duration(), document.Plural(w.Units(), "unit"), document.Plural(expectedOperations(w), "operation"))
 }
 
 // clients is who drives the load, and with what.
 func (p Plan) clients() []string {
 	w := p.Workload
 	lines := []string{fmt.Sprintf("%s; a try times out after %v, an operation is given up after %s",
-		plural(w.Clients, "client"), w.Timeout, tries(w.Attempts))}
+		document.Plural(w.Clients, "client"), w.Timeout, tries(w.Attempts))}
 	if len(w.Mix) > 0 {
 		lines = append(lines, mixture(w.Mix))
 	}

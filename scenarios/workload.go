@@ -5,8 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
+	"github.com/wreckon/wreckon/internal/document"
 	"github.com/wreckon/wreckon/targets"
 	"github.com/wreckon/wreckon/workloads"
 )
@@ -28,116 +27,116 @@ func workloadKey(t targets.Target) string {
 	return t.Claims.Unit + "s"
 }
 
-func (p *parser) workload(o object, target targets.Target, known bool) workloads.Spec {
+func (p *parser) workload(o document.Object, target targets.Target, known bool) workloads.Spec {
 	example := "workload: {orders: {rate: 40/s, for: 8s}}"
 	n := p.required(o, "workload", "a scenario", example)
 	if n == nil {
 		return workloads.Spec{}
 	}
-	w, ok := p.object(n, "workload")
+	w, ok := p.Object(n, "workload")
 	if !ok {
 		return workloads.Spec{}
 	}
 	key := workloadKey(target)
-	p.unknown(w, "workload", []string{key})
+	p.Unknown(w, "workload", []string{key})
 	if n = p.required(w, key, "workload", example); n == nil {
 		return workloads.Spec{}
 	}
-	units, ok := p.object(n, key)
+	units, ok := p.Object(n, key)
 	if !ok {
 		return workloads.Spec{}
 	}
-	p.unknown(units, key, workloadKeys)
+	p.Unknown(units, key, workloadKeys)
 	otherwise := workloads.Spec{}.Defaults()
-	before := len(p.problems)
+	before := len(p.Problems)
 	spec := workloads.Spec{
 		Phases:   p.phases(units, key),
-		Clients:  value(p, units.get("clients"), "clients", otherwise.Clients, between(1, 10_000)),
-		Reads:    value(p, units.get("reads"), "reads", defaultReads, ratio),
-		Amends:   value(p, units.get("amends"), "amends", defaultAmends, ratio),
-		Attempts: value(p, units.get("attempts"), "attempts", otherwise.Attempts, between(1, workloads.MaxIndeterminate)),
-		Timeout:  value(p, units.get("timeout"), "timeout", otherwise.Timeout, length(time.Millisecond, time.Minute)),
-		Late:     value(p, units.get("late"), "late", otherwise.Late, length(time.Millisecond, 10*time.Second)),
+		Clients:  document.Value(&p.Reader, units.Get("clients"), "clients", otherwise.Clients, between(1, 10_000)),
+		Reads:    document.Value(&p.Reader, units.Get("reads"), "reads", defaultReads, ratio),
+		Amends:   document.Value(&p.Reader, units.Get("amends"), "amends", defaultAmends, ratio),
+		Attempts: document.Value(&p.Reader, units.Get("attempts"), "attempts", otherwise.Attempts, between(1, workloads.MaxIndeterminate)),
+		Timeout:  document.Value(&p.Reader, units.Get("timeout"), "timeout", otherwise.Timeout, length(time.Millisecond, time.Minute)),
+		Late:     document.Value(&p.Reader, units.Get("late"), "late", otherwise.Late, length(time.Millisecond, 10*time.Second)),
 	}
 	if known {
 		spec.Mix = p.mix(units, target.Mix)
 	}
-	if len(p.problems) == before {
-		p.bounds(units.node, spec, key)
+	if len(p.Problems) == before {
+		p.bounds(units.Node, spec, key)
 	}
 	return spec
 }
 
 // bounds reports a workload whose values are right one by one and too much together.
-func (p *parser) bounds(at *yaml.Node, spec workloads.Spec, what string) {
+func (p *parser) bounds(at *document.Node, spec workloads.Spec, what string) {
 	if n := spec.Units(); n > maxUnits {
-		p.problem(at, "this submits %d %s: a run holds at most %d", n, what, maxUnits)
+		p.Problem(at, "this submits %d %s: a run holds at most %d", n, what, maxUnits)
 		return
 	}
 	if err := spec.Validate(); err != nil {
-		p.problem(at, "%s", oneLine(err))
+		p.Problem(at, "%s", document.OneLine(err))
 	}
 }
 
 // phases reads the stretches of load; rate and for beside each other are short for one.
-func (p *parser) phases(o object, what string) []workloads.Phase {
-	list, rated, timed := o.get("phases"), o.get("rate"), o.get("for")
+func (p *parser) phases(o document.Object, what string) []workloads.Phase {
+	list, rated, timed := o.Get("phases"), o.Get("rate"), o.Get("for")
 	switch {
 	case list == nil && rated == nil && timed == nil:
-		p.problem(o.node, "%s does not say how many: add rate: 40/s and for: 8s, or phases", what)
+		p.Problem(o.Node, "%s does not say how many: add rate: 40/s and for: 8s, or phases", what)
 		return nil
 	case list == nil:
 		return []workloads.Phase{p.phase(o, what)}
 	}
 	for _, key := range phaseKeys {
-		if e, ok := o.entry(key); ok {
-			p.problem(e.key, "%s and phases exclude each other: rate and for are short for one phase", key)
+		if e, ok := o.Entry(key); ok {
+			p.Problem(e.Key, "%s and phases exclude each other: rate and for are short for one phase", key)
 		}
 	}
 	var phases []workloads.Phase
-	for _, item := range p.list(list, "phases") {
-		phase, ok := p.object(item, "a phase")
+	for _, item := range p.List(list, "phases") {
+		phase, ok := p.Object(item, "a phase")
 		if !ok {
 			continue
 		}
-		p.unknown(phase, "a phase", phaseKeys)
+		p.Unknown(phase, "a phase", phaseKeys)
 		phases = append(phases, p.phase(phase, "a phase"))
 	}
 	return phases
 }
 
-func (p *parser) phase(o object, what string) workloads.Phase {
+func (p *parser) phase(o document.Object, what string) workloads.Phase {
 	var phase workloads.Phase
 	if n := p.required(o, "rate", what, "rate: 40/s"); n != nil {
-		phase.Rate = value(p, n, "rate", 0, rate)
+		phase.Rate = document.Value(&p.Reader, n, "rate", 0, rate)
 	}
 	if n := p.required(o, "for", what, "for: 8s"); n != nil {
-		phase.For = value(p, n, "for", 0, length(time.Millisecond, maxDuration))
+		phase.For = document.Value(&p.Reader, n, "for", 0, length(time.Millisecond, maxDuration))
 	}
 	return phase
 }
 
 // mix reads how often each kind of unit comes. Without it, every unit is of the target's first kind.
-func (p *parser) mix(o object, classes []string) map[string]int {
-	n := o.get("mix")
+func (p *parser) mix(o document.Object, classes []string) map[string]int {
+	n := o.Get("mix")
 	if n == nil {
 		if len(classes) == 0 {
 			return nil
 		}
 		return map[string]int{classes[0]: 1}
 	}
-	m, ok := p.object(n, "mix")
+	m, ok := p.Object(n, "mix")
 	if !ok {
 		return nil
 	}
-	p.unknown(m, "mix", classes)
+	p.Unknown(m, "mix", classes)
 	mix, total := map[string]int{}, 0
-	for _, e := range m.entries {
-		mix[e.key.Value] = value(p, e.value, "weight of "+e.key.Value, 1, between(0, 1_000_000))
-		total += mix[e.key.Value]
+	for _, e := range m.Entries {
+		mix[e.Key.Value] = document.Value(&p.Reader, e.Value, "weight of "+e.Key.Value, 1, between(0, 1_000_000))
+		total += mix[e.Key.Value]
 	}
 	if total == 0 {
-		p.problem(m.node, "mix holds nothing: give at least one kind of unit a weight, as in {%s: 1}", firstOf(classes, "happy"))
+		p.Problem(m.Node, "mix holds nothing: give at least one kind of unit a weight, as in {%s: 1}", firstOf(classes, "happy"))
 	}
 	return mix
 }

@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
-	"scenarios":            {"faults", "targets", "workloads", "history", "internal/spelling"},
+	"scenarios":            {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
 	"checkers":             {"history", "internal/spelling"},
 	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
 	"reference/...":        {"reference/..."},
@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/environment": {"history"},
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
+	"internal/document":     {"internal/spelling"}, // the YAML files that people write, whatever they are about: scenarios, claims, targets
 	"internal/proof":        {"checkers"},
 	"internal/architecture": {},
 	"internal/servers":      {},
@@ -53,7 +54,7 @@ var doors = map[string]string{
 	"modernc.org/sqlite":                "reference/store",
 	"github.com/nats-io/nats-server":    "reference/broker",
 	"github.com/spf13/cobra":            "cmd/wreckon",
-	"go.yaml.in/yaml":                   "scenarios",
+	"go.yaml.in/yaml":                   "internal/document",
 }
 
 type pkg struct {

@@ -1,55 +1,79 @@
-package scenarios
+package document
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// document reads the one YAML document of a file, nil after a problem.
-func (p *parser) document(src []byte) *yaml.Node {
-	if !p.readable(src) {
+// maxSize bounds a file. A person wrote it; a hundredth of this is a long one.
+const maxSize = 1 << 20
+
+// ReadFile reads the text of a file, at most one byte more than Read takes.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", err)
+	}
+	return src, nil
+}
+
+// Read reads the one YAML document of a file, nil after a problem. name stands in front of every problem.
+func (r *Reader) Read(name string, src []byte) *Node {
+	r.source = newSource(name, nil)
+	if len(src) > maxSize {
+		r.At(0, 0, 0, "", "the file is larger than 1 MB: that is no "+r.Kind)
+		return nil
+	}
+	r.source = newSource(name, src)
+	if !r.readable(src) {
 		return nil
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(src))
 	if err != nil {
-		p.at(0, 0, 0, "", fmt.Sprintf("open YAML: %v", err))
+		r.At(0, 0, 0, "", fmt.Sprintf("open YAML: %v", err))
 		return nil
 	}
-	var first, second yaml.Node
+	var first, second Node
 	if err := loader.Load(&first); err != nil && !errors.Is(err, io.EOF) {
-		p.syntax(err)
+		r.syntax(err)
 		return nil
 	}
 	if first.Kind != yaml.DocumentNode || first.Content[0].ShortTag() == "!!null" {
-		p.at(1, 1, 1, "", "the file is empty: a scenario begins with its name, as in scenario: crash-of-the-relay")
+		r.At(1, 1, 1, "", "the file is empty: "+r.Begins)
 		return nil
 	}
 	if err := loader.Load(&second); !errors.Is(err, io.EOF) {
-		p.at(max(second.Line, 1), max(second.Column, 1), 3, "", "the file goes on after its first document: a file holds one scenario")
+		r.At(max(second.Line, 1), max(second.Column, 1), 3, "", "the file goes on after its first document: a file holds one "+r.Kind)
 		return nil
 	}
 	return first.Content[0]
 }
 
 // readable tells whether the bytes are text. YAML's own reader refuses the same bytes, without saying where they are.
-func (p *parser) readable(src []byte) bool {
+func (r *Reader) readable(src []byte) bool {
 	line, column := 1, 1
 	for len(src) > 0 {
-		r, size := utf8.DecodeRune(src)
+		c, size := utf8.DecodeRune(src)
 		switch {
-		case r == utf8.RuneError && size == 1:
-			p.at(line, column, 1, "", fmt.Sprintf("byte 0x%02x is not UTF-8: save the file as UTF-8", src[0]))
+		case c == utf8.RuneError && size == 1:
+			r.At(line, column, 1, "", fmt.Sprintf("byte 0x%02x is not UTF-8: save the file as UTF-8", src[0]))
 			return false
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff:
-			p.at(line, column, 1, "", fmt.Sprintf("character U+%04X may not stand in a YAML file", r))
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r', c >= 0x7f && c < 0xa0 && c != 0x85, c == 0xfffe, c == 0xffff:
+			r.At(line, column, 1, "", fmt.Sprintf("character U+%04X may not stand in a YAML file", c))
 			return false
-		case r == '\n':
+		case c == '\n':
 			line, column = line+1, 0
 		}
 		column++
@@ -59,14 +83,14 @@ func (p *parser) readable(src []byte) bool {
 }
 
 // syntax reports what YAML could not read: its message, without the name of the library, at the place that a person must change.
-func (p *parser) syntax(err error) {
+func (r *Reader) syntax(err error) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		p.at(0, 0, 0, "", fmt.Sprintf("read YAML: %v", err))
+		r.At(0, 0, 0, "", fmt.Sprintf("read YAML: %v", err))
 		return
 	}
 	line, column, message, hint := load.Mark.Line, load.Mark.Column, load.Message, ""
-	text, _ := p.line(line)
+	text, _ := r.line(line)
 	indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
 	switch {
 	case strings.Contains(indent, "\t"):
@@ -88,5 +112,5 @@ func (p *parser) syntax(err error) {
 	if line < 1 {
 		line, column = 1, 1
 	}
-	p.at(line, max(column, 1), 1, hint, "not valid YAML: "+message)
+	r.At(line, max(column, 1), 1, hint, "not valid YAML: "+message)
 }

@@ -1,12 +1,12 @@
-package scenarios
+package document
 
 import (
 	"slices"
 	"strings"
 )
 
-// knownNames lists what would have been right, as a hint.
-func knownNames(known []string) string {
+// KnownNames lists what would have been right, as a hint.
+func KnownNames(known []string) string {
 	if len(known) == 0 {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package scenarios
+package document
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is one thing that is wrong with a scenario file.
+// Problem is one thing that is wrong with a file.
 type Problem struct {
 	File    string // as the caller named it
 	Line    int    // from 1; 0: the file as a whole
@@ -32,29 +32,29 @@ func (p Problem) Error() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// Problems is everything that is wrong with a scenario file, in the order of the file. Empty means that nothing is. It is an error
+// Problems is everything that is wrong with a file, in the order of the file. Empty means that nothing is. It is an error
 // whose text is the whole list.
 type Problems []Problem
 
-// maxShown bounds how many problems Error prints; a file with more is not a scenario.
-const maxShown = 100
+// MaxShown bounds how many problems Error prints.
+const MaxShown = 100
 
 func (ps Problems) Error() string {
 	var b strings.Builder
 	for i, p := range ps {
-		if i == maxShown {
-			fmt.Fprintf(&b, "... and %d more\n", len(ps)-maxShown)
+		if i == MaxShown {
+			fmt.Fprintf(&b, "... and %d more\n", len(ps)-MaxShown)
 			break
 		}
 		b.WriteString(p.Error() + "\n")
 	}
-	b.WriteString(plural(len(ps), "error") + "; nothing was started")
+	b.WriteString(Plural(len(ps), "error") + "; nothing was started")
 	return b.String()
 }
 
-// sort orders by position; problems of one place keep the order in which they were found. What several aliases of one place have in
+// Sort orders by position; problems of one place keep the order in which they were found. What several aliases of one place have in
 // common is said once.
-func (ps *Problems) sort() {
+func (ps *Problems) Sort() {
 	slices.SortStableFunc(*ps, func(a, b Problem) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
@@ -64,7 +64,8 @@ func (ps *Problems) sort() {
 	*ps = slices.Compact(*ps)
 }
 
-func plural(n int, word string) string {
+// Plural counts something: 1 error, 2 errors.
+func Plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
 	}
@@ -144,8 +145,8 @@ func visible(r rune) rune {
 	return r
 }
 
-// quote shows a value of the file inside a message, shortened.
-func quote(text string) string {
+// Quote shows a value of the file inside a message, shortened.
+func Quote(text string) string {
 	const most = 60
 	if r := []rune(text); len(r) > most {
 		text = string(r[:most]) + "..."
@@ -153,5 +154,5 @@ func quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// oneLine is the text of an error that may be several errors joined.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// OneLine is the text of an error that may be several errors joined.
+func OneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
