@@ -42,13 +42,16 @@ var builders = map[string]func(context.Context, *process) error{
 	"bookings":  buildBookings,
 	"confirmer": buildConfirmer,
 	"reclaimer": buildReclaimer,
+	"intake":    buildIntake,
+	"ingester":  buildIngester,
 }
 
-// streams are what the broker keeps, and who reads it. The names of consumers are those in the builders below.
+// streams are what the broker keeps, and who reads it. The names of consumers are those in the builders.
 var streams = []broker.Stream{
 	{Name: "ORDERS", Subjects: "orders.>", Consumers: []string{"api", "saga-orders"}},
 	{Name: "COMMANDS", Subjects: "commands.>", Consumers: []string{"inventory", "payments", "shipping"}},
 	{Name: "REPLIES", Subjects: "replies.>", Consumers: []string{"saga-replies"}},
+	{Name: "READINGS", Subjects: "readings.>", Consumers: []string{"intake", "ingester"}},
 	{Name: "AUDIT", Subjects: "audit.>", Consumers: []string{"audit"}},
 }
 

@@ -35,7 +35,7 @@ type config struct {
 	seed          uint64
 	workers       int
 
-	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold time.Duration
+	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window time.Duration
 
 	controlToken, gatewayToken string
 
@@ -43,7 +43,7 @@ type config struct {
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
-	every := slices.Concat(Components, JobComponents, BookingComponents)
+	every := slices.Concat(Components, JobComponents, BookingComponents, MeterComponents)
 	if len(args) == 0 || !slices.Contains(every, args[0]) {
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(every, ", "))
@@ -64,12 +64,12 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	}
 	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, queue and bookings, NATS for broker")
+	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, queue, bookings and intake, NATS for broker")
 	flags.StringVar(&c.control, "control", "", "`address` of the control server")
 	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
 	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
 	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
-	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers and confirmer")
+	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers, confirmer and ingester")
 	flags.StringVar(&c.queue, "queue", "", "`URL` of the queue, for workers")
 	flags.StringVar(&c.bookings, "bookings", "", "`URL` of the bookings, for confirmer and reclaimer")
 	flags.Func("defect", "build the component wrong: "+strings.Join(defects.Names(), ", "), c.defect)
@@ -86,6 +86,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process, and a worker for work")
 	flags.DurationVar(&c.chunk, "chunk", 20*time.Millisecond, "how long a worker works on one chunk of a job")
 	flags.DurationVar(&c.hold, "hold", 15*time.Minute, "how long a seat is held for a booking that is not confirmed")
+	flags.DurationVar(&c.window, "window", 200*time.Millisecond, "how long readings are collected before a batch is made of them")
 	if err := flags.Parse(args[1:]); err != nil {
 		return config{}, err
 	}
@@ -128,9 +129,9 @@ func (c *config) check() error {
 	need("--data", c.data)
 	need("--control", c.control)
 	need("CONTROL_TOKEN in the environment", c.controlToken)
-	need("--listen", c.listen, "api", "broker", "queue", "bookings")
-	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer")
-	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit")
+	need("--listen", c.listen, "api", "broker", "queue", "bookings", "intake")
+	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer", "ingester")
+	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit", "intake", "ingester")
 	need("--queue", c.queue, "worker-1", "worker-2")
 	need("--bookings", c.bookings, "confirmer", "reclaimer")
 	if c.control != "" && !c.controlPublic && !loopback(c.control) {
@@ -141,7 +142,7 @@ func (c *config) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,
-		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk, "hold": c.hold,
+		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk, "hold": c.hold, "window": c.window,
 	} {
 		if d < time.Millisecond {
 			wrong = append(wrong, fmt.Errorf("--%s is below 1ms", name))

@@ -33,6 +33,8 @@ func TestUsageErrors(t *testing.T) {
 		{full("--lease", "100ms"), "--lease is not longer than --gateway-timeout"},
 		{full("--hold", "400ms"), "--hold is not longer than --gateway-timeout"},
 		{[]string{"reclaimer"}, "--bookings is needed"},
+		{[]string{"intake"}, "--listen is needed"},
+		{[]string{"ingester"}, "--gateway is needed"},
 		{full("--drain", "0"), "--drain is below 1ms"},
 		{full("--workers", "0"), "--workers is below 1"},
 		{full("--control", "0.0.0.0:0"), "not a loopback address"},

@@ -13,9 +13,13 @@
 //	client -> bookings <- confirmer -> gateway
 //	               ^- reclaimer
 //
+// and the readings of meters, which are billed in batches:
+//
+//	client -> intake -> broker -> ingester -> gateway
+//
 // An order that was accepted ends as completed, compensated or quarantined, once, and leaves a trail that proves it, whatever is killed,
 // paused or cut off in the meantime. Each package underneath is one pattern and says what it promises, how, what it costs and where it
-// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs, booking. Package parts lists the strategies on which the promises hang,
+// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs, booking, metering. Package parts lists the strategies on which the promises hang,
 // and package defects the ways to get them wrong.
 //
 // This package wires a component together, and takes it apart again when it is told to stop. It must never know that it is being tested.
@@ -35,12 +39,13 @@ import (
 	"github.com/wreckon/wreckon/reference/defects"
 )
 
-// Components are the names of the order service's processes, in an order in which they can be started, and JobComponents and
-// BookingComponents those of the job system and of the bookings.
+// Components are the names of the order service's processes, in an order in which they can be started, and JobComponents,
+// BookingComponents and MeterComponents those of the job system, of the bookings and of the metering, which has a broker and an audit, too.
 var (
 	Components        = []string{"broker", "api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
 	JobComponents     = []string{"queue", "worker-1", "worker-2"}
 	BookingComponents = []string{"bookings", "confirmer", "reclaimer"}
+	MeterComponents   = []string{"intake", "ingester"}
 )
 
 // Defects lists what can be got wrong by name, with --defect.

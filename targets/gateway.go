@@ -44,6 +44,7 @@ type gateway struct {
 type route struct {
 	step, op, component string                                       // no component: whoever calls himself so
 	chunk               int                                          // of a longer work, from 1; 0: the effect is no part of one
+	batch               bool                                         // a request is for as many effects as it has lines; see applyBatch
 	refuse              func(effectRequest) (status int, why string) // final refusal; 0: accepted
 }
 
@@ -53,6 +54,7 @@ type effectRequest struct {
 	Amount  int64  `json:"amount"`
 	Card    string `json:"card"`
 	Address string `json:"address"`
+	Lines   []line `json:"lines"` // of a batch
 }
 
 // request is one request for an effect, as it came.
@@ -134,7 +136,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want an RFC 3339 time as Valid-Until", http.StatusBadRequest)
 		return
 	}
-	a := g.apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, until: until, agent: r.UserAgent(),
+	apply := g.apply
+	if rt.batch {
+		apply = g.applyBatch
+	}
+	a := apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, until: until, agent: r.UserAgent(),
 		strict: r.Header.Get("Fencing") == "strict", trace: traceID(r.Header.Get("traceparent"))})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)

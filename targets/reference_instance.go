@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type reference struct {
 	prefix  string // of the ids of its units
 	trail   string // the component that serves the audit trail
 	names   []string
+	edges   []Edge
 	totals  []string                        // components that tell sums
 	args    func(component string) []string // beside those that all of them take
 	gateway *gateway
@@ -59,7 +61,7 @@ func newInstance(t Target, w Wiring, routes map[string]route) (*reference, error
 	if err != nil {
 		return nil, err
 	}
-	r := &reference{w: w, prefix: t.Claims.Prefix, gateway: g,
+	r := &reference{w: w, prefix: t.Claims.Prefix, gateway: g, edges: t.Topology.Edges,
 		direct: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 		public: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: 256,
@@ -81,6 +83,9 @@ func (r *reference) Close() error {
 	return r.gateway.close()
 }
 
+// schemes begin the addresses that components are given as URLs.
+var schemes = map[Protocol]string{HTTP: "http://"}
+
 func (r *reference) Launches() []Launch {
 	var ls []Launch
 	for _, c := range r.names {
@@ -91,12 +96,12 @@ func (r *reference) Launches() []Launch {
 			args = append(args, "--control-public")
 		}
 		args = append(args, r.args(c)...) // the last of two flags of one name counts
-		if addr, ok := r.w.Listen[c]; ok && (c == "api" || c == "broker" || c == "queue" || c == "bookings") {
-			args = append(args, "--listen", addr)
+		if slices.ContainsFunc(r.edges, func(e Edge) bool { return e.To == c }) {
+			args = append(args, "--listen", r.w.Listen[c])
 		}
-		for _, to := range []struct{ name, scheme string }{{"broker", ""}, {"gateway", "http://"}, {"queue", "http://"}, {"bookings", "http://"}} {
-			if d, ok := r.w.Dial[Edge{From: c, To: to.name}.Name()]; ok {
-				args = append(args, "--"+to.name, to.scheme+d)
+		for _, e := range r.edges {
+			if e.From == c {
+				args = append(args, "--"+e.To, schemes[e.Protocol]+r.w.Dial[e.Name()])
 			}
 		}
 		if r.w.Defect != "" {

@@ -51,6 +51,10 @@ var All = []Defect{
 	TTLAcceptsLateCompletion,
 	ReservationLeak,
 	ExpiryUnderConfirmation,
+	WorkAndAckNotAtomic,
+	BatchCutAnew,
+	RetryOvertaken,
+	PartialWriteTwoTransactions,
 }
 
 // Names lists the defects.

@@ -73,7 +73,18 @@ var ErrSuperseded = errors.New("a newer token was used at the gateway")
 type Answer struct {
 	ID      string // the gateway's name for what it did
 	Refused bool
-	Reason  string // of the refusal
+	Reason  string   // of the refusal
+	Lines   []uint64 // of a batch that was done: the numbers of the lines that were refused
+}
+
+// Line is one part of a batch, with its number among the lines of its account.
+type Line struct {
+	OrderID string `json:"order_id"`
+	Account string `json:"account"`
+	Number  uint64 `json:"number"`
+	Meter   string `json:"meter"`
+	Amount  int64  `json:"amount"`
+	Trace   string `json:"trace,omitempty"`
 }
 
 // Charge takes amount cents from a card. A refusal is a declined card.
@@ -105,6 +116,11 @@ func (c *Client) Process(ctx context.Context, call Call, n int, account string, 
 // Confirm makes a booking of a class final. A refusal is one that came too late.
 func (c *Client) Confirm(ctx context.Context, call Call, class string) (Answer, error) {
 	return c.post(ctx, "/confirmations", call, http.StatusGone, map[string]any{"order_id": call.OrderID, "address": class})
+}
+
+// Bill bills a batch: all its lines but those that it refuses, at once.
+func (c *Client) Bill(ctx context.Context, call Call, lines []Line) (Answer, error) {
+	return c.post(ctx, "/bills", call, 0, map[string]any{"lines": lines})
 }
 
 func (c *Client) post(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
@@ -151,13 +167,14 @@ func read(path string, status, refusal int, text []byte) (Answer, error) {
 	switch status {
 	case http.StatusOK:
 		var done struct {
-			ID string `json:"id"`
+			ID      string   `json:"id"`
+			Refused []uint64 `json:"refused"`
 		}
 		// Half an answer is no answer.
 		if err := json.Unmarshal(text, &done); err != nil {
 			return Answer{}, fmt.Errorf("call gateway %s: read answer: %w", path, err)
 		}
-		return Answer{ID: done.ID}, nil
+		return Answer{ID: done.ID, Lines: done.Refused}, nil
 	case refusal:
 		return Answer{Refused: true, Reason: fmt.Sprintf("gateway answered %d", status)}, nil
 	case http.StatusPreconditionFailed:

@@ -13,6 +13,7 @@ import (
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/inventory"
 	"github.com/wreckon/wreckon/reference/jobs"
+	"github.com/wreckon/wreckon/reference/metering"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
@@ -46,6 +47,10 @@ type Parts struct {
 	BookingSettle booking.Settle // what becomes of the seat of a booking that ends
 	BookingOver   booking.Over   // which bookings expire
 	BookingUntil  booking.Until  // by when a confirmation must have landed
+
+	MeterReceive broker.Receive  // when the ingester acknowledges a reading
+	MeterCut     metering.Cut    // which batch of an account is sent next
+	MeterSettle  metering.Settle // in what order a batch is sent, and written down with its account's balance
 }
 
 // Right returns the strategies that keep the promises.
@@ -76,5 +81,9 @@ func Right() *Parts {
 		BookingSettle: booking.MoveSeat,
 		BookingOver:   booking.HeldTooLong,
 		BookingUntil:  booking.EndOfHold,
+
+		MeterReceive: broker.AfterWork,
+		MeterCut:     metering.OldestFirst,
+		MeterSettle:  metering.InOneTransaction,
 	}
 }
