@@ -12,11 +12,11 @@ func newCleanup() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "cleanup",
-		Short: "Finish what a killed run left: processes of its components",
-		Long:  "Go through the run directories and end the processes that a killed wreckon left behind. Runs that are still going on are\nleft alone, and so is every process that no undo record names. Each run does the same when it starts.",
+		Short: "Finish what a killed run left: processes and containers of its components",
+		Long:  "Go through the run directories and end the processes, and remove the containers and networks, that a killed wreckon left\nbehind. Runs that are still going on are left alone, and so is everything that no undo record names. Each run does the same when it starts.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			done, err := undo.CleanTree(cmd.Context(), out, nil)
+			done, err := undo.CleanTree(cmd.Context(), out, removers())
 			for _, d := range done {
 				fmt.Fprintln(cmd.OutOrStdout(), d)
 			}

@@ -57,7 +57,7 @@ decide how the operating system schedules the target, so a race may need --repea
 		},
 	}
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every choice (default: drawn from the clock, and printed)")
-	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: process")
+	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: "+strings.Join(environmentNames(), " or "))
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
 	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "how often to run each scenario, with seeds counted on")
@@ -136,8 +136,8 @@ func finish(cmd *cobra.Command, f runFlags, runs []reports.Run) error {
 }
 
 func (f runFlags) check() error {
-	if f.env != "process" {
-		return unknown("environment", f.env, []string{"process"}, "known: process")
+	if !slices.Contains(environmentNames(), f.env) {
+		return unknown("environment", f.env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
 	}
 	if f.output != "text" && f.output != "json" {
 		return unknown("output", f.output, []string{"text", "json"}, "known: text, json")
@@ -191,9 +191,13 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	if err != nil {
 		return reports.Run{}, usage(err)
 	}
+	host, err := hostOf(f.env)
+	if err != nil {
+		return reports.Run{}, usage(err)
+	}
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	run, err := runner.Run(cmd.Context(), runner.Options{
-		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: f.env,
+		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: f.env, Host: host, Removers: removers(),
 		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch,
 	})
 	live.Close()
@@ -248,6 +252,9 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 	c := "wreckon run " + name + " --seed " + strconv.FormatUint(plan.Seed, 10)
 	if plan.Defect != "" {
 		c += " --defect " + plan.Defect
+	}
+	if f.env != environmentNames()[0] {
+		c += " --env " + f.env
 	}
 	if f.out != "runs" {
 		c += " --out " + f.out

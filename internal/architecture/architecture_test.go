@@ -23,19 +23,20 @@ const module = "github.com/wreckon/wreckon"
 // arrows says what each package of ours may import of ours. A package that is not here fails the test: a new room is a decision.
 // An entry ending in /... stands for a tree.
 var arrows = map[string][]string{
-	"history":              {},
-	"workloads":            {"history"},
-	"targets":              {"history", "workloads"},
-	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
-	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
-	"faults/wire":          {"history"},
-	"scenarios":            {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
-	"checkers":             {"history", "internal/spelling"},
-	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
-	"reference/...":        {"reference/..."},
-	"internal/rundir":      {},
-	"internal/undo":        {"internal/rundir"},
-	"internal/environment": {"history"},
+	"history":                         {},
+	"workloads":                       {"history"},
+	"targets":                         {"history", "workloads"},
+	"faults":                          {"history", "targets", "faults/wire", "internal/spelling"},
+	"faults/proxy":                    {"faults", "faults/wire", "targets", "history"},
+	"faults/wire":                     {"history"},
+	"scenarios":                       {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
+	"checkers":                        {"history", "internal/spelling"},
+	"reports":                         {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
+	"reference/...":                   {"reference/..."},
+	"internal/rundir":                 {},
+	"internal/undo":                   {"internal/rundir"},
+	"internal/environment":            {"history"},
+	"internal/environment/containers": {"internal/environment"}, // a host apart: who runs processes links no engine's client
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment"},
 	"internal/document":     {"internal/spelling"}, // the YAML files that people write, whatever they are about: scenarios, claims, targets
@@ -50,7 +51,8 @@ var arrows = map[string][]string{
 var doors = map[string]string{
 	"github.com/Shopify/toxiproxy":      "faults/proxy",
 	"github.com/anishathalye/porcupine": "checkers",
-	"github.com/testcontainers":         "internal/environment",
+	"github.com/testcontainers":         "internal/environment/containers",
+	"github.com/moby/moby":              "internal/environment/containers",
 	"modernc.org/sqlite":                "reference/store",
 	"github.com/nats-io/nats-server":    "reference/broker",
 	"github.com/spf13/cobra":            "cmd/wreckon",

@@ -67,6 +67,9 @@ func (p *Components) Place(ctx context.Context, names []string) (map[string]Plac
 	return p.host.Place(ctx, names)
 }
 
+// Images names what the containers of components were made from; empty for processes.
+func (p *Components) Images() map[string]string { return p.host.Images() }
+
 // Add makes a component known. It does not start it. Names are unique: a name that is known already keeps its first process.
 func (p *Components) Add(proc Process) {
 	p.mu.Lock()

@@ -49,6 +49,8 @@ type Host interface {
 	// Start runs a component and returns as soon as it runs. What the component prints goes to output, which belongs to Start: it is closed
 	// when nobody writes to it any more, and on an error, which means that nothing runs.
 	Start(ctx context.Context, p Process, output *os.File) (Running, error)
+	// Images names what the containers of components were made from, by component, each with its digest. Of processes there are none.
+	Images() map[string]string
 	// Close removes what the host made. No component runs any more.
 	Close(ctx context.Context) error
 }

@@ -80,6 +80,9 @@ func (m *machine) Start(_ context.Context, p Process, output *os.File) (Running,
 	return r, nil
 }
 
+// Images has nothing to say of processes.
+func (m *machine) Images() map[string]string { return nil }
+
 // Close ends the thread that processes were started from.
 func (m *machine) Close(context.Context) error {
 	m.forks.stop()

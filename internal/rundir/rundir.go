@@ -28,27 +28,28 @@ const (
 
 // Manifest says what a run was and how it ended. It is written when the run starts and again when it ends.
 type Manifest struct {
-	Format      int       `json:"format"`
-	Run         string    `json:"run"` // name of the directory
-	Scenario    string    `json:"scenario"`
-	Target      string    `json:"target"`
-	Defect      string    `json:"defect,omitempty"`
-	Environment string    `json:"environment"`
-	Seed        uint64    `json:"seed"`
-	Args        []string  `json:"args"`
-	Repeat      string    `json:"repeat"` // the command that repeats it
-	Tool        string    `json:"tool"`
-	Go          string    `json:"go"`
-	OS          string    `json:"os"`
-	CPUs        int       `json:"cpus"`
-	Host        string    `json:"host"`
-	Git         string    `json:"git,omitempty"` // commit of the working directory, with + where it was changed
-	Started     time.Time `json:"started"`
-	Ended       time.Time `json:"ended,omitzero"`
-	Error       string    `json:"error,omitempty"`    // why it ended as error
-	Aborted     string    `json:"aborted,omitempty"`  // who or what stopped it
-	Warnings    []string  `json:"warnings,omitempty"` // a failed teardown: never a lost verdict
-	Phases      []Phase   `json:"phases,omitempty"`   // what took how long
+	Format      int               `json:"format"`
+	Run         string            `json:"run"` // name of the directory
+	Scenario    string            `json:"scenario"`
+	Target      string            `json:"target"`
+	Defect      string            `json:"defect,omitempty"`
+	Environment string            `json:"environment"`
+	Seed        uint64            `json:"seed"`
+	Args        []string          `json:"args"`
+	Repeat      string            `json:"repeat"` // the command that repeats it
+	Tool        string            `json:"tool"`
+	Go          string            `json:"go"`
+	OS          string            `json:"os"`
+	CPUs        int               `json:"cpus"`
+	Host        string            `json:"host"`
+	Git         string            `json:"git,omitempty"`    // commit of the working directory, with + where it was changed
+	Images      map[string]string `json:"images,omitempty"` // component -> digest of the image of its container
+	Started     time.Time         `json:"started"`
+	Ended       time.Time         `json:"ended,omitzero"`
+	Error       string            `json:"error,omitempty"`    // why it ended as error
+	Aborted     string            `json:"aborted,omitempty"`  // who or what stopped it
+	Warnings    []string          `json:"warnings,omitempty"` // a failed teardown: never a lost verdict
+	Phases      []Phase           `json:"phases,omitempty"`   // what took how long
 }
 
 // Phase is how long one phase of the run took.

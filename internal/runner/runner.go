@@ -243,6 +243,9 @@ func (r *run) seal() error {
 	if err := r.rec.Seal(); err != nil && r.manifest.Error == "" {
 		r.manifest.Error = "seal history: " + err.Error()
 	}
+	if r.env != nil {
+		r.manifest.Images = r.env.Images()
+	}
 	r.manifest.Ended = time.Now()
 	return rundir.WriteJSON(r.dir, rundir.ManifestFile, r.manifest)
 }

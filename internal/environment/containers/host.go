@@ -1,0 +1,228 @@
+package containers
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	tcnetwork "github.com/testcontainers/testcontainers-go/network"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wreckon/wreckon/internal/environment"
+)
+
+// The ports of every component, each on an address of its own.
+const (
+	listenPort  = "7000"
+	controlPort = "7001"
+)
+
+// Options say what is not a matter of a single run. The zero value works.
+type Options struct {
+	Subnets netip.Prefix // that the networks are taken from; zero: DefaultSubnets
+}
+
+// host runs the components of one run.
+type host struct {
+	environment.Site
+	opts   Options
+	engine *client.Client
+	labels map[string]string // of everything that is made
+
+	life context.Context // ends with the host: nobody waits any more for what the engine says
+	end  context.CancelFunc
+
+	mu    sync.Mutex
+	sites map[string]lan
+	made  map[string]*made
+	image string // of the target's own binary; "": not needed so far
+}
+
+// made is the container of one component, over all its restarts.
+type made struct {
+	id, image string
+	stop      string // the signal that tells it to end
+}
+
+// New connects to the engine. It makes nothing yet.
+func New(ctx context.Context, opts Options, of environment.Site) (environment.Host, error) {
+	if opts.Subnets == (netip.Prefix{}) {
+		opts.Subnets = DefaultSubnets
+	}
+	if !opts.Subnets.Addr().Is4() || opts.Subnets.Bits() > subnetBits {
+		return nil, fmt.Errorf("subnets %s: want a range of IPv4 addresses, of %d bits at most", opts.Subnets, subnetBits)
+	}
+	engine, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := &host{Site: of, opts: opts, engine: engine, labels: map[string]string{labelOf: rand.Text(), labelRun: of.Run},
+		sites: map[string]lan{}, made: map[string]*made{}}
+	h.life, h.end = context.WithCancel(context.Background())
+	return h, nil
+}
+
+// Place makes the networks.
+func (h *host) Place(ctx context.Context, names []string) (map[string]environment.Place, error) {
+	if h.Undo != nil {
+		if err := h.Undo.Made(Kind, h.labels[labelOf]); err != nil {
+			return nil, err
+		}
+	}
+	places := map[string]environment.Place{}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, name := range names {
+		g.Go(func() error {
+			s, err := newNetwork(ctx, h.opts.Subnets, h.labelsOf(name))
+			if err != nil {
+				return fmt.Errorf("place %s: %w", name, err)
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.sites[name] = s
+			at := s.component.String()
+			places[name] = environment.Place{Listen: net.JoinHostPort(at, listenPort), Control: net.JoinHostPort(at, controlPort), Near: s.harness.String()}
+			return nil
+		})
+	}
+	return places, g.Wait()
+}
+
+func (h *host) labelsOf(component string) map[string]string {
+	labels := maps.Clone(h.labels)
+	labels[labelComponent] = component
+	return labels
+}
+
+// Start makes the container of a component, the first time, and starts it.
+func (h *host) Start(ctx context.Context, p environment.Process, output *os.File) (environment.Running, error) {
+	h.mu.Lock()
+	m := h.made[p.Name]
+	h.mu.Unlock()
+	if m == nil {
+		var err error
+		if m, err = h.create(ctx, p); err != nil {
+			return nil, errors.Join(err, output.Close())
+		}
+		h.mu.Lock()
+		h.made[p.Name] = m
+		h.mu.Unlock()
+	}
+	return h.start(ctx, m, output)
+}
+
+// create makes the container of a component.
+func (h *host) create(ctx context.Context, p environment.Process) (*made, error) {
+	h.mu.Lock()
+	s, placed := h.sites[p.Name]
+	h.mu.Unlock()
+	if !placed {
+		return nil, errors.New("it has no network")
+	}
+	image, err := h.imageOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	c, err := testcontainers.Run(ctx, image,
+		testcontainers.WithNoStart(),
+		testcontainers.WithImageSubstitutors(present{h.engine}),
+		testcontainers.WithName("wreckon-"+h.labels[labelOf][:8]+"-"+p.Name),
+		testcontainers.WithLabels(h.labelsOf(p.Name)),
+		tcnetwork.WithNetwork([]string{p.Name}, s.network),
+		testcontainers.WithEndpointSettingsModifier(func(all map[string]*network.EndpointSettings) {
+			all[s.network.Name].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.component}
+		}),
+		testcontainers.WithConfigModifier(func(c *container.Config) { h.configure(c, p) }),
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) { h.mount(c, p) }),
+	)
+	if err != nil {
+		return nil, err // what it made all the same carries our labels
+	}
+	inspected, err := h.engine.ContainerInspect(ctx, c.GetContainerID(), client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look at container: %w", err)
+	}
+	made := &made{id: c.GetContainerID(), image: inspected.Container.Image, stop: "SIGTERM"}
+	if config := inspected.Container.Config; config != nil {
+		made.stop = cmp.Or(config.StopSignal, made.stop)
+	}
+	return made, nil
+}
+
+// imageOf names the image of a component.
+func (h *host) imageOf(ctx context.Context, p environment.Process) (string, error) {
+	if p.Image != "" {
+		return p.Image, nil
+	}
+	if p.Path != h.Binary {
+		return "", fmt.Errorf("it runs %s of this machine, and names no image: in a container it needs one", p.Path)
+	}
+	h.mu.Lock() // the others wait: they need the same image
+	defer h.mu.Unlock()
+	if h.image == "" {
+		var err error
+		if h.image, err = own(ctx, h.engine, h.Binary); err != nil {
+			return "", err
+		}
+	}
+	return h.image, nil
+}
+
+// configure says what runs in the container.
+func (h *host) configure(c *container.Config, p environment.Process) {
+	c.Env, c.Cmd = append(c.Env, p.Env...), p.Args
+	c.ExposedPorts = nil
+	if p.Dir != "" {
+		c.WorkingDir = p.Dir
+	}
+	switch {
+	case p.Image == "":
+		c.Entrypoint = []string{ownPath}
+		c.User = fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) // whose the data directory is
+	case p.Path != "":
+		c.Entrypoint = []string{p.Path}
+	}
+}
+
+// mount gives the target's own components the run's data directory, under the path that it has here: paths in their arguments keep their
+// meaning, and components that share files go on sharing them. What other images store stays in the container, over all its restarts.
+func (h *host) mount(c *container.HostConfig, p environment.Process) {
+	c.PortBindings = nil
+	c.LogConfig = container.LogConfig{Type: "none"} // the harness keeps the logs
+	if p.Image == "" {
+		c.Binds = append(c.Binds, h.Data+":"+h.Data)
+	}
+}
+
+// Images names the images of the components, each with its digest.
+func (h *host) Images() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	images := map[string]string{}
+	for name, m := range h.made {
+		images[name] = m.image
+	}
+	return images
+}
+
+// Close removes the containers and the networks.
+func (h *host) Close(ctx context.Context) error {
+	h.end()
+	_, err := remove(ctx, h.engine, h.labels[labelOf])
+	return errors.Join(err, h.engine.Close())
+}
+
+// notRunning tells that the engine refused because the container has ended already. Errors of engines have no better name for it.
+func notRunning(err error) bool { return err != nil && strings.Contains(err.Error(), "is not running") }
