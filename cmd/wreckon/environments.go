@@ -21,7 +21,9 @@ func hostOf(env string) (runner.NewHost, error) {
 		return environment.NewMachine, nil
 	}
 	opts, err := containerOptions(os.Getenv)
-	return func(ctx context.Context, site environment.Site) (environment.Host, error) { return containers.New(ctx, opts, site) }, err
+	return func(ctx context.Context, site environment.Site) (environment.Host, error) {
+		return containers.New(ctx, opts, site)
+	}, err
 }
 
 // subnetsVariable is the setting for networks whose usual range is in use.
@@ -38,6 +40,11 @@ func containerOptions(getenv func(string) string) (containers.Options, error) {
 	}
 	return opts, nil
 }
+
+// componentEnv is what components of this binary are started with. As the binary starts, the container library looks at every process of
+// the machine, to give its session a name: 10 ms and more, in which a component that was killed is not back. Where there are no processes to
+// look at it makes a name up.
+var componentEnv = []string{"HOST_PROC=/nonexistent"}
 
 // removers remove what killed runs left that is no process.
 func removers() undo.Removers { return undo.Removers{containers.Kind: containers.Remove} }

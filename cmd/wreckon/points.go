@@ -84,8 +84,9 @@ func watched(ctx context.Context, plan scenarios.Plan, target targets.Target) (h
 	}
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	run, err := runner.Run(ctx, runner.Options{
-		Plan: plan, Target: target, Root: root, Binary: binary, BinaryArgs: []string{"reference"}, Environment: "process",
-		Args: os.Args[1:], Tool: toolVersion(), Observer: &observer{Live: live}, Exchanges: true,
+		Plan: plan, Target: target, Root: root, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
+		Environment: "process",
+		Args:        os.Args[1:], Tool: toolVersion(), Observer: &observer{Live: live}, Exchanges: true,
 	})
 	live.Close()
 	if err != nil {

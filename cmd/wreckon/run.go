@@ -197,7 +197,8 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	}
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	run, err := runner.Run(cmd.Context(), runner.Options{
-		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: f.env, Host: host, Removers: removers(),
+		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
+		Environment: f.env, Host: host, Removers: removers(),
 		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch,
 	})
 	live.Close()

@@ -23,21 +23,23 @@ const module = "github.com/wreckon/wreckon"
 // arrows says what each package of ours may import of ours. A package that is not here fails the test: a new room is a decision.
 // An entry ending in /... stands for a tree.
 var arrows = map[string][]string{
-	"history":                         {},
-	"workloads":                       {"history"},
-	"targets":                         {"history", "workloads"},
-	"faults":                          {"history", "targets", "faults/wire", "internal/spelling"},
-	"faults/proxy":                    {"faults", "faults/wire", "targets", "history"},
-	"faults/wire":                     {"history"},
-	"scenarios":                       {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
-	"checkers":                        {"history", "internal/spelling"},
-	"reports":                         {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
-	"reference/...":                   {"reference/..."},
-	"internal/rundir":                 {},
-	"internal/undo":                   {"internal/rundir"},
-	"internal/environment":            {"history"},
-	"internal/environment/containers": {"internal/environment"}, // a host apart: who runs processes links no engine's client
+	"history":              {},
+	"workloads":            {"history"},
+	"targets":              {"history", "workloads"},
+	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
+	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
+	"faults/wire":          {"history"},
+	"scenarios":            {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
+	"checkers":             {"history", "internal/spelling"},
+	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
+	"reference/...":        {"reference/..."},
+	"internal/rundir":      {},
+	"internal/undo":        {"internal/rundir"},
+	"internal/environment": {"history"},
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
+		"internal/environment"},
+	// A host apart: whoever runs processes links no engine's client.
+	"internal/environment/containers": {
 		"internal/environment"},
 	"internal/document":     {"internal/spelling"}, // the YAML files that people write, whatever they are about: scenarios, claims, targets
 	"internal/proof":        {"checkers"},

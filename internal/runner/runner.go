@@ -37,6 +37,7 @@ type Options struct {
 	Root        string        // directory that the run directory is made in
 	Binary      string        // what runs the target's components
 	BinaryArgs  []string      // that come before a component's own
+	BinaryEnv   []string      // NAME=value, before a component's own
 	Environment string        // name, for the manifest
 	Host        NewHost       // makes what runs the components; nil: processes of this machine
 	Removers    undo.Removers // of what a killed run left outside of this machine's processes

@@ -87,7 +87,7 @@ func (r *run) process(l targets.Launch, data string) environment.Process {
 		Name: l.Component, Path: l.Path, Image: l.Image, Args: l.Args, Env: l.Env, Dir: l.Dir, Ready: l.Ready,
 	}
 	if p.Path == "" && p.Image == "" {
-		p.Path, p.Args = r.Binary, append(append([]string{}, r.BinaryArgs...), l.Args...)
+		p.Path, p.Args, p.Env = r.Binary, slices.Concat(r.BinaryArgs, l.Args), slices.Concat(r.BinaryEnv, l.Env)
 	}
 	if p.Dir == "" && p.Image == "" {
 		p.Dir = filepath.Join(data, l.Component)
