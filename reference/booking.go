@@ -38,7 +38,8 @@ func buildConfirmer(_ context.Context, p *process) error {
 		Ask: func(ctx context.Context, b booking.Grant, until time.Time) (gateway.Answer, error) {
 			ctx, cancel := context.WithTimeout(ctx, p.cfg.gatewayTimeout)
 			defer cancel()
-			call := gateway.Call{OrderID: b.BookingID, Key: b.BookingID + "/confirm", Token: b.Token, Fenced: true, Until: until, Trace: b.Trace}
+			call := gateway.Call{OrderID: b.BookingID, Key: b.BookingID + "/confirm", Token: b.Token, Fenced: true, Until: until,
+				Trace: b.Trace, Try: b.Attempt}
 			return g.Confirm(ctx, call, b.Class)
 		},
 	}

@@ -40,6 +40,8 @@ type config struct {
 	controlToken, gatewayToken string
 
 	operators []quarantine.Person
+
+	getenv func(string) string // for what is set in a standard way: where spans go
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
@@ -56,6 +58,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 		parts:        parts.Right(),
 		controlToken: getenv("CONTROL_TOKEN"),
 		gatewayToken: getenv("GATEWAY_TOKEN"),
+		getenv:       getenv,
 	}
 	if people := getenv("OPERATORS"); people != "" {
 		if err := json.Unmarshal([]byte(people), &c.operators); err != nil {

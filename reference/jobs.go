@@ -34,13 +34,13 @@ func buildWorker(_ context.Context, p *process) error {
 		Owner: fmt.Sprintf("%s-%d-%d", p.cfg.component, os.Getpid(), time.Now().UnixNano()),
 		Queue: q, Advance: p.cfg.parts.JobAdvance, Stopped: p.cfg.parts.JobStopped,
 		Slots: p.cfg.workers, Poll: p.cfg.poll, Backoff: p.backoff("jobs"), Meter: &p.meter, Log: p.log,
-		Chunk: func(ctx context.Context, j jobs.Grant, n int) (gateway.Answer, error) {
+		Chunk: func(ctx context.Context, j jobs.Grant, n, try int) (gateway.Answer, error) {
 			if err := policy.Sleep(ctx, p.cfg.chunk); err != nil { // the work itself
 				return gateway.Answer{}, err
 			}
 			one, cancel := context.WithTimeout(ctx, p.cfg.gatewayTimeout)
 			defer cancel()
-			call := gateway.Call{OrderID: j.JobID, Key: p.cfg.parts.JobKey(j, n), Token: j.Token, Fenced: true, Trace: j.Trace}
+			call := gateway.Call{OrderID: j.JobID, Key: p.cfg.parts.JobKey(j, n), Token: j.Token, Fenced: true, Trace: j.Trace, Try: try}
 			return g.Process(one, call, n, j.Account, j.Amount)
 		},
 	}

@@ -112,3 +112,26 @@ func (p *process) observeLeases(ctx context.Context, emit control.Emit) error {
 	}
 	return nil
 }
+
+// gauges has what is in the component's database told as numbers.
+func (p *process) gauges() {
+	p.tel.Gauge("reference_in_hand", "Messages and requests that are being worked on.", func(context.Context) (float64, error) {
+		return float64(p.meter.InHand.Load()), nil
+	})
+	if p.relay != nil || p.box != nil {
+		p.tel.Gauge("reference_outbox_depth", "Messages that were not sent.", func(ctx context.Context) (float64, error) {
+			n, err := outbox.Unsent(ctx, p.db)
+			return float64(n), err
+		})
+		p.tel.Gauge("reference_outbox_lag_seconds", "For how long the oldest message has not been sent.", func(ctx context.Context) (float64, error) {
+			lag, err := outbox.Lag(ctx, p.db)
+			return lag.Seconds(), err
+		})
+	}
+	if p.inbox != nil {
+		p.tel.Gauge("reference_dead_letters", "Messages that are set aside and that nobody has settled.", func(ctx context.Context) (float64, error) {
+			letters, err := inbox.Letters(ctx, p.db)
+			return float64(len(letters)), err
+		})
+	}
+}

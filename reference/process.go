@@ -23,6 +23,7 @@ import (
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // process is one component at work: what it was built from, and what has to run and to be closed.
@@ -30,6 +31,7 @@ type process struct {
 	cfg   config
 	log   *slog.Logger
 	meter broker.Meter
+	tel   *telemetry.Telemetry
 
 	conn  *broker.Conn
 	db    *store.DB
@@ -59,6 +61,11 @@ type worker interface {
 // run builds a component, keeps it running until ctx ends, and drains it.
 func run(ctx context.Context, cfg config, log *slog.Logger, stdout io.Writer) (err error) {
 	p := &process{cfg: cfg, log: log}
+	if p.tel, err = telemetry.New(ctx, cfg.component, cfg.getenv, log); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.tel.Close)
+	ctx = telemetry.With(ctx, p.tel)
 	// What is begun is finished, but not for longer than a drain may take.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -71,19 +78,20 @@ func run(ctx context.Context, cfg config, log *slog.Logger, stdout io.Writer) (e
 	if err := builders[cfg.component](ctx, p); err != nil {
 		return err
 	}
+	p.gauges()
 	return p.serve(ctx, work, stdout)
 }
 
 // serve binds the addresses, says so, and runs everything until ctx ends.
 func (p *process) serve(ctx, work context.Context, stdout io.Writer) error {
-	ctl, err := listen(p.cfg.control, p.controlHandler())
+	ctl, err := listen(ctx, p.cfg.control, p.controlHandler())
 	if err != nil {
 		return fmt.Errorf("listen for control: %w", err)
 	}
 	p.closers = append(p.closers, ctl.close)
 	var public *httpServer
 	if p.public != nil {
-		if public, err = listen(p.cfg.listen, p.public); err != nil {
+		if public, err = listen(ctx, p.cfg.listen, telemetry.Serve(p.public)); err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
 		p.addr = public.addr
@@ -174,6 +182,7 @@ func (p *process) controlHandler() http.Handler {
 		Token:      p.cfg.controlToken,
 		Records:    p.records,
 		Quarantine: p.desk,
+		Metrics:    p.tel.Handler(),
 		Ready: func(ctx context.Context) error {
 			for _, ready := range p.ready {
 				if err := ready(ctx); err != nil {
@@ -221,15 +230,19 @@ type httpServer struct {
 	done   chan struct{}
 }
 
-func listen(addr string, handler http.Handler) (*httpServer, error) {
+// listen serves requests whose contexts carry what ctx does, and do not end with it.
+func listen(ctx context.Context, addr string, handler http.Handler) (*httpServer, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	s := &httpServer{
-		addr:   l.Addr().String(),
-		server: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute},
-		done:   make(chan struct{}),
+		addr: l.Addr().String(),
+		server: &http.Server{
+			Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+			BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		},
+		done: make(chan struct{}),
 	}
 	go func() {
 		defer close(s.done)

@@ -37,6 +37,7 @@ import (
 	"syscall"
 
 	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Components are the names of the order service's processes, in an order in which they can be started, and JobComponents,
@@ -70,7 +71,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level})).With("component", cfg.component)
+	log := slog.New(telemetry.Logs(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.level}))).With("component", cfg.component)
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -43,6 +43,7 @@ var arrows = map[string][]string{
 		"internal/environment"},
 	"internal/document":     {"internal/spelling"}, // the YAML files that people write, whatever they are about: scenarios, claims, targets
 	"internal/proof":        {"checkers"},
+	"internal/otlp":         {},
 	"internal/architecture": {},
 	"internal/servers":      {},
 	"internal/spelling":     {},
@@ -59,6 +60,9 @@ var doors = map[string]string{
 	"github.com/nats-io/nats-server":    "reference/broker",
 	"github.com/spf13/cobra":            "cmd/wreckon",
 	"go.yaml.in/yaml":                   "internal/document",
+	"go.opentelemetry.io/otel":          "reference/telemetry",
+	"github.com/prometheus":             "reference/telemetry",
+	"go.opentelemetry.io/collector":     "internal/otlp",
 }
 
 type pkg struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // NewCloser makes the handler of orders.closed events, which moves orders to the state in which the saga ended them; see CloseOnce.
@@ -23,6 +24,7 @@ func CloseOnce(s *Service, in *inbox.Inbox) broker.Handler {
 			if err != nil {
 				return err
 			}
+			telemetry.About(ctx, telemetry.Job{ID: closed.OrderID})
 			return s.close(tx, d, closed)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // The bounds of a request.
@@ -50,6 +51,7 @@ func (h handler) submit(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	telemetry.About(r.Context(), telemetry.Job{ID: o.OrderID})
 	answer, err := h.service.Accept(r.Context(), key, trace, o)
 	switch {
 	case err == nil:
@@ -65,6 +67,7 @@ func (h handler) submit(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handler) read(w http.ResponseWriter, r *http.Request) {
+	telemetry.About(r.Context(), telemetry.Job{ID: r.PathValue("id")})
 	st, err := h.service.Read(r.Context(), h.service.DB, r.PathValue("id"))
 	switch {
 	case err == nil:
@@ -97,6 +100,7 @@ func (h handler) amend(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("note is longer than %d bytes", maxNote))
 		return
 	}
+	telemetry.About(r.Context(), telemetry.Job{ID: r.PathValue("id")})
 	st, changed, err := h.service.Amend(r.Context(), r.PathValue("id"), version, change.Note)
 	switch {
 	case err == nil && changed:
@@ -112,7 +116,7 @@ func (h handler) amend(w http.ResponseWriter, r *http.Request) {
 
 // unsure answers where it is not known whether anything happened.
 func (h handler) unsure(w http.ResponseWriter, r *http.Request, err error) {
-	h.log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	h.log.WarnContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	refuse(w, h.service.Unsure, "try again with the same key")
 }
 

@@ -215,6 +215,7 @@ func (o *Office) Claim(ctx context.Context, owner string) (grant *Grant, err err
 		if err != nil {
 			return err
 		}
+		lease.Count(ctx, tx, l)
 		b.Attempt++
 		transition := "asked-again"
 		if b.State == Held {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/rpc"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Handler serves an office: to clients, /bookings; to confirmers, /claim and what they are told; to reclaimers, /due and /expire. log
@@ -31,6 +32,7 @@ func Handler(o *Office, log *slog.Logger) http.Handler {
 			answer(w, r, nil, err)
 			return
 		}
+		telemetry.About(r.Context(), telemetry.Job{ID: wish.BookingID})
 		text, err := o.Take(r.Context(), key, trace, wish)
 		answer(w, r, json.RawMessage(text), err)
 	})
@@ -62,6 +64,7 @@ func Handler(o *Office, log *slog.Logger) http.Handler {
 			var rep Report
 			err := rpc.Read(w, r, &rep)
 			if err == nil {
+				telemetry.About(r.Context(), telemetry.Job{ID: rep.BookingID})
 				err = do(r.Context(), rep)
 			}
 			answer(w, r, struct{}{}, err)

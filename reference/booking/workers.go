@@ -11,6 +11,7 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/gateway"
 	"github.com/wreckon/wreckon/reference/policy"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Ask asks the party outside to confirm a booking, by until and never later. However often it is asked, it does so once.
@@ -82,17 +83,23 @@ func (c *Confirmer) one(ctx context.Context, g Grant) {
 		c.Meter.InHand.Add(-1)
 		c.Meter.Done.Add(1)
 	}()
+	ctx, op := telemetry.Begin(ctx, telemetry.Consumer, "confirm booking", g.Trace)
+	telemetry.About(ctx, telemetry.Job{ID: g.BookingID, Attempt: g.Attempt})
+	g.Trace = op.Trace()
 	answer, err := c.Ask(ctx, g, c.Until(g))
 	r := Report{BookingID: g.BookingID, Owner: c.Owner, Token: g.Token, Detail: answer.Reason}
-	switch {
-	case err == nil && answer.Refused:
-		err = c.insist(ctx, "refused", r)
-	case err == nil:
-		err = c.insist(ctx, "confirmed", r)
+	end := "confirmed"
+	if answer.Refused {
+		end = "refused"
+	}
+	if err == nil {
+		err = c.insist(ctx, end, r)
 	}
 	if err != nil {
-		c.Log.Info("left a booking", "booking", g.BookingID, "token", g.Token, "error", err)
+		end = "left"
+		c.Log.InfoContext(ctx, "left a booking", "token", g.Token, "error", err)
 	}
+	op.End(end, err)
 }
 
 // insist reports until the office has answered.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/policy"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // How fast a dead connection is noticed and replaced. A path that swallows everything shows after pingEvery * (maxPings + 1).
@@ -75,6 +76,17 @@ func (c *Conn) Connected() bool { return c.nats.IsConnected() }
 
 // Publish returns nil once the broker has stored m, or had stored it before. After an error nobody knows: publish it again.
 func (c *Conn) Publish(ctx context.Context, m message.Message) error {
+	ctx, op := telemetry.Begin(ctx, telemetry.Producer, "publish "+m.Subject, m.Trace)
+	m.Trace = op.Trace()
+	if err := c.publish(ctx, m); err != nil {
+		op.End("unknown", err)
+		return err
+	}
+	op.End("stored", nil)
+	return nil
+}
+
+func (c *Conn) publish(ctx context.Context, m message.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	msg := nats.NewMsg(m.Subject)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/policy"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // A pull request is answered, or its expiry is, within pullExpiry; in between the server must be heard every heartbeat. An iterator
@@ -136,8 +137,25 @@ func (c *Consumer) pull(intake, work context.Context, source jetstream.Consumer,
 			return fmt.Errorf("pull: %w", err)
 		}
 		*attempt = 0
-		c.Receive(work, &Incoming{msg: msg, consumer: c}, c.Handle)
+		c.Receive(work, &Incoming{msg: msg, consumer: c}, c.watched)
 	}
+}
+
+// watched is Handle as an operation: what it does and sends continues the trace of the message.
+func (c *Consumer) watched(ctx context.Context, d message.Delivery) error {
+	if d.Number > 1 {
+		telemetry.Count(ctx, telemetry.Redeliveries, c.Durable)
+	}
+	ctx, op := telemetry.Begin(ctx, telemetry.Consumer, "receive "+c.Durable, d.Trace)
+	telemetry.About(ctx, telemetry.Job{Attempt: d.Number})
+	d.Trace = op.Trace()
+	err := c.Handle(ctx, d)
+	if err != nil {
+		op.End("again", err)
+		return err
+	}
+	op.End("done", nil)
+	return nil
 }
 
 // Receive takes a message in: it has it worked on and acknowledges it. It must not return before it is ready for another.
@@ -206,7 +224,7 @@ func (in *Incoming) Again(cause error) {
 	if errors.As(cause, &later) {
 		delay = later.After
 	}
-	c.Log.Info("message comes again", "message", d.ID, "subject", d.Subject, "delivery", d.Number, "after", delay, "error", cause)
+	c.Log.Info("message comes again", "message", d.ID, "subject", d.Subject, "delivery", d.Number, "after", delay, "traceparent", d.Trace, "error", cause)
 	in.try("return", in.msg.NakWithDelay(delay))
 }
 

@@ -36,9 +36,11 @@ type Server struct {
 	Records func(ctx context.Context, after int64, limit int, emit Emit) error
 	// Quarantine serves the people who work on what was set aside; nil where nothing is.
 	Quarantine http.Handler
+	// Metrics serves the component's numbers; nil: there are none.
+	Metrics http.Handler
 }
 
-// Handler serves /live, /ready, /idle, /observe and, where there are such things, /audit and /quarantine/.
+// Handler serves /live, /ready, /idle, /observe and, where there are such things, /metrics, /audit and /quarantine/.
 func (s Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -49,6 +51,9 @@ func (s Server) Handler() http.Handler {
 	})
 	if s.Records != nil {
 		mux.HandleFunc("GET /audit", s.records)
+	}
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
 	}
 	if s.Quarantine != nil {
 		mux.Handle("/quarantine/", s.Quarantine)

@@ -24,6 +24,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // maxAnswer bounds what is read of an answer.
@@ -64,6 +66,7 @@ type Call struct {
 	Fenced  bool      // the gateway must refuse the call if it has seen a newer token
 	Until   time.Time // from when on the gateway must refuse what it has not done yet; zero: never
 	Trace   string
+	Try     int // which call for the same thing this is, from 1; 0: not counted
 }
 
 // ErrSuperseded says that a call was refused because somebody with a newer token has called since.
@@ -123,7 +126,29 @@ func (c *Client) Bill(ctx context.Context, call Call, lines []Line) (Answer, err
 	return c.post(ctx, "/bills", call, 0, map[string]any{"lines": lines})
 }
 
+// post makes a call at path, as an operation.
 func (c *Client) post(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
+	ctx, op := telemetry.Begin(ctx, telemetry.Client, "POST gateway"+path, call.Trace)
+	telemetry.About(ctx, telemetry.Job{ID: call.Key, Parent: call.OrderID, Attempt: call.Try})
+	if call.Try > 1 {
+		telemetry.Count(ctx, telemetry.Retries, "POST gateway"+path)
+	}
+	call.Trace = op.Trace()
+	answer, err := c.send(ctx, path, call, refusal, payload)
+	switch {
+	case errors.Is(err, ErrSuperseded):
+		op.End("superseded", err)
+	case err != nil:
+		op.End("unknown", err)
+	case answer.Refused:
+		op.End("refused", nil)
+	default:
+		op.End("done", nil)
+	}
+	return answer, err
+}
+
+func (c *Client) send(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {
 	body, err := json.Marshal(payload)
 	if err != nil {
 		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // MaxFailures is how often a message may fail for good before it is set aside.
@@ -134,6 +135,7 @@ func (in *Inbox) Failed(ctx context.Context, d message.Delivery, failure error) 
 			return nil
 		}
 		failure = nil
+		tx.After(func() { telemetry.Count(ctx, telemetry.DeadLetters) })
 		return in.bury(tx, d, p.Error(), seen.Failures+1)
 	})
 	if err != nil {

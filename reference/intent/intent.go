@@ -36,6 +36,7 @@ import (
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Schema is the table of intents.
@@ -98,6 +99,7 @@ func Leased(t Tools) Performer {
 type leased struct{ Tools }
 
 func (p leased) Perform(ctx context.Context, d message.Delivery, e Effect) error {
+	telemetry.About(ctx, telemetry.Job{ID: e.OrderID + "/" + e.Step, Parent: e.OrderID})
 	begun, err := p.begin(ctx, d, e)
 	if err != nil || begun.done {
 		return p.Inbox.Failed(ctx, d, err)
@@ -144,6 +146,7 @@ func (p leased) begin(ctx context.Context, d message.Delivery, e Effect) (intent
 		if err != nil {
 			return err
 		}
+		lease.Count(ctx, tx, in.lease)
 		in.tries, err = p.count(tx, d, e)
 		return err
 	})
@@ -186,6 +189,7 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in *inte
 	call := gateway.Call{OrderID: e.OrderID, Key: in.key, Token: in.lease.Token, Fenced: true, Trace: d.Trace}
 	var failure error
 	for {
+		call.Try = in.tries
 		if time.Until(in.lease.Expires) < p.Timeout {
 			return gateway.Answer{}, errors.Join(errors.New("lease is running out"), failure)
 		}
@@ -197,7 +201,7 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in *inte
 			return answer, err
 		}
 		failure = err
-		p.Log.Info("outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", in.tries, "error", err)
+		p.Log.InfoContext(ctx, "outcome unknown", "order", e.OrderID, "step", e.Step, "key", in.key, "try", in.tries, "error", err)
 		d.Extend()
 		// The waits go on growing from lease to lease and from process to process.
 		if err := p.Backoff.Wait(ctx, in.tries); err != nil {

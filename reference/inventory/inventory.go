@@ -21,6 +21,7 @@ import (
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Name is the service's name in replies.
@@ -79,7 +80,9 @@ func (w *Warehouse) Handle(ctx context.Context, d message.Delivery) error {
 		if err != nil {
 			return err
 		}
-		switch step := orders.StepOf(d.Subject); step {
+		step := orders.StepOf(d.Subject)
+		telemetry.About(ctx, telemetry.Job{ID: order.OrderID + "/" + step, Parent: order.OrderID})
+		switch step {
 		case orders.Reserve:
 			return w.reserve(tx, d, order)
 		case orders.Release:

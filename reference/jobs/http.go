@@ -9,6 +9,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/rpc"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Handler serves a queue: to clients, /jobs; to workers, /claim and what they report. log gets what failed.
@@ -43,6 +44,7 @@ func (h handler) submit(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, nil, err)
 		return
 	}
+	telemetry.About(r.Context(), telemetry.Job{ID: j.JobID})
 	answer, err := h.queue.Submit(r.Context(), key, trace, j)
 	h.answer(w, r, json.RawMessage(answer), err)
 }
@@ -68,6 +70,7 @@ func (h handler) report(w http.ResponseWriter, r *http.Request, do func(context.
 	var rep Report
 	err := rpc.Read(w, r, &rep)
 	if err == nil {
+		telemetry.About(r.Context(), telemetry.Job{ID: rep.JobID})
 		err = do(r.Context(), rep)
 	}
 	h.answer(w, r, struct{}{}, err)

@@ -199,7 +199,7 @@ func TestAJobIsDoneChunkByChunkWhateverGoesWrong(t *testing.T) {
 	var mu sync.Mutex
 	var did []int
 	fail := 0
-	p := newPlant(t, time.Minute, func(_ context.Context, g jobs.Grant, n int) (gateway.Answer, error) {
+	p := newPlant(t, time.Minute, func(_ context.Context, g jobs.Grant, n, _ int) (gateway.Answer, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if fail++; fail%3 == 0 {
@@ -215,7 +215,7 @@ func TestAJobIsDoneChunkByChunkWhateverGoesWrong(t *testing.T) {
 }
 
 func TestAnImpossibleJobIsSetAside(t *testing.T) {
-	p := newPlant(t, time.Minute, func(_ context.Context, _ jobs.Grant, n int) (gateway.Answer, error) {
+	p := newPlant(t, time.Minute, func(_ context.Context, _ jobs.Grant, n, _ int) (gateway.Answer, error) {
 		return gateway.Answer{Refused: n == 3, Reason: "closed"}, nil
 	})
 	submit(t, p.queue, "j-1")
@@ -229,7 +229,7 @@ func TestAnImpossibleJobIsSetAside(t *testing.T) {
 func TestAWorkerThatIsToldToStopHandsItsJobOver(t *testing.T) {
 	var place atomic.Int64
 	told, stop := context.WithCancel(t.Context())
-	p := newPlant(t, time.Minute, func(_ context.Context, _ jobs.Grant, n int) (gateway.Answer, error) {
+	p := newPlant(t, time.Minute, func(_ context.Context, _ jobs.Grant, n, _ int) (gateway.Answer, error) {
 		if place.Store(int64(n)); n == 3 {
 			stop()
 		}
@@ -247,7 +247,7 @@ func TestAWorkerThatIsToldToStopHandsItsJobOver(t *testing.T) {
 func TestAWorkerThatLostItsLeaseLeavesTheJobAlone(t *testing.T) {
 	asleep, wake := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	p := newPlant(t, 20*time.Millisecond, func(ctx context.Context, g jobs.Grant, n int) (gateway.Answer, error) {
+	p := newPlant(t, 20*time.Millisecond, func(ctx context.Context, g jobs.Grant, n, _ int) (gateway.Answer, error) {
 		once.Do(func() { close(asleep); <-wake })
 		return gateway.Answer{}, ctx.Err()
 	})

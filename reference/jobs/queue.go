@@ -182,6 +182,7 @@ func (q *Queue) Claim(ctx context.Context, owner string) (grant *Grant, err erro
 		if err != nil {
 			return err
 		}
+		lease.Count(ctx, tx, l)
 		g.Token, g.Lease = l.Token, q.Lease
 		moved := 0 // only what clients see is a new version
 		if state != Running {

@@ -12,6 +12,7 @@ import (
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/gateway"
 	"github.com/wreckon/wreckon/reference/policy"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Worker works on jobs, several at once.
@@ -30,8 +31,8 @@ type Worker struct {
 	heard atomic.Bool
 }
 
-// Chunk does one chunk of a job, from 1, under the token of its grant, however often it is asked to.
-type Chunk func(ctx context.Context, g Grant, n int) (gateway.Answer, error)
+// Chunk does one chunk of a job, from 1, under the token of its grant, however often it is asked to; try says for which time, from 1.
+type Chunk func(ctx context.Context, g Grant, n, try int) (gateway.Answer, error)
 
 // Advance does the chunk n and makes it known, in the order on which the promise hangs; see WorkThenSave.
 type Advance func(ctx context.Context, work func() error, save func() error) error
@@ -99,6 +100,9 @@ func (w *Worker) one(told, work context.Context, g Grant) {
 		w.Meter.InHand.Add(-1)
 		w.Meter.Done.Add(1)
 	}()
+	work, op := telemetry.Begin(work, telemetry.Consumer, "work on job", g.Trace)
+	telemetry.About(work, telemetry.Job{ID: g.JobID, Attempt: g.Attempt})
+	g.Trace = op.Trace()
 	ctx, cancel := context.WithCancelCause(work)
 	defer cancel(nil)
 	alive := w.keepAlive(ctx, cancel, g)
@@ -108,18 +112,23 @@ func (w *Worker) one(told, work context.Context, g Grant) {
 
 	r := Report{JobID: g.JobID, Owner: w.Owner, Token: g.Token, Place: place}
 	var impossible refusal
+	end := "left"
 	switch {
 	case errors.As(err, &impossible):
-		r.Reason = impossible.reason
-		err = w.insist(work, "set-aside", r)
+		r.Reason, end = impossible.reason, "set-aside"
 	case err == nil && place == Chunks:
-		err = w.insist(work, "finish", r)
+		end = "finish"
 	case err == nil:
-		err = w.insist(work, "hand-back", r)
+		end = "hand-back"
+	}
+	if end != "left" {
+		err = w.insist(work, end, r)
 	}
 	if err != nil {
-		w.Log.Info("left a job", "job", g.JobID, "token", g.Token, "place", place, "error", err)
+		end = "left"
+		w.Log.InfoContext(work, "left a job", "token", g.Token, "place", place, "error", err)
 	}
+	op.End(end, err)
 }
 
 // refusal is a chunk that can never be done.
@@ -148,7 +157,7 @@ func (w *Worker) chunks(told, ctx context.Context, g Grant) (place int, err erro
 // chunk does one chunk, again and again until somebody says how it ended.
 func (w *Worker) chunk(ctx context.Context, g Grant, n int) error {
 	for tries := 1; ; tries++ {
-		answer, err := w.Chunk(ctx, g, n)
+		answer, err := w.Chunk(ctx, g, n, tries)
 		switch {
 		case errors.Is(err, gateway.ErrSuperseded):
 			return fmt.Errorf("do chunk %d: %w", n, ErrLost)

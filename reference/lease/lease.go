@@ -15,11 +15,13 @@ package lease
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // ErrLost says that the lease was taken by somebody else since.
@@ -52,12 +54,17 @@ type Lease struct {
 	Owner    string
 	Token    uint64 // higher than that of every lease on the resource before it
 	Expires  time.Time
+	Over     string // whose lease had expired when this one was taken; "" if nobody held one
 }
 
 // Acquire takes the lease on a resource as part of tx, or returns a *HeldError.
 func Acquire(tx *store.Tx, resource, owner string, ttl time.Duration) (Lease, error) {
 	now := time.Now()
 	l := Lease{Resource: resource, Owner: owner, Expires: now.Add(ttl)}
+	err := tx.Row(`SELECT owner FROM leases WHERE resource = ?`, []any{resource}, &l.Over)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Lease{}, fmt.Errorf("acquire lease on %s: %w", resource, err)
+	}
 	taken, err := tx.Exec(`INSERT INTO leases (resource, owner, token, expires_at) VALUES (?1, ?2, 1, ?3)
 		ON CONFLICT (resource) DO UPDATE SET owner = ?2, token = token + 1, expires_at = ?3
 		WHERE owner = '' OR expires_at <= ?4`,
@@ -75,6 +82,13 @@ func Acquire(tx *store.Tx, resource, owner string, ttl time.Duration) (Lease, er
 		return Lease{}, &HeldError{Resource: resource, Owner: holder, Until: time.UnixMilli(expires)}
 	}
 	return l, nil
+}
+
+// Count counts l as a takeover, if it is one, once tx is committed.
+func Count(ctx context.Context, tx *store.Tx, l Lease) {
+	if l.Over != "" && l.Over != l.Owner {
+		tx.After(func() { telemetry.Count(ctx, telemetry.LeaseTakeovers) })
+	}
 }
 
 // Release gives l back as part of tx. It returns ErrLost if somebody else has taken it since: then nothing that tx wrote on the

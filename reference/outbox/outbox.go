@@ -85,6 +85,15 @@ func Unsent(ctx context.Context, db *store.DB) (int64, error) {
 	return db.Count(ctx, `SELECT count(*) FROM outbox WHERE sent_at IS NULL`)
 }
 
+// Lag is for how long the oldest of them has waited.
+func Lag(ctx context.Context, db *store.DB) (time.Duration, error) {
+	since, err := db.Count(ctx, `SELECT coalesce(min(added_at), 0) FROM outbox WHERE sent_at IS NULL`)
+	if err != nil || since == 0 {
+		return 0, err
+	}
+	return max(0, time.Since(time.UnixMilli(since))), nil
+}
+
 // Row is one message in the table.
 type Row struct {
 	ID   int64

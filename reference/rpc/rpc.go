@@ -17,6 +17,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // maxBody bounds a question and an answer.
@@ -49,6 +51,21 @@ func (e *StatusError) Error() string { return fmt.Sprintf("answered %d: %.200s",
 
 // Ask posts a question to /verb and reads the answer.
 func (c *Client) Ask(ctx context.Context, verb string, question, answer any) error {
+	ctx, op := telemetry.Begin(ctx, telemetry.Client, "ask to "+verb, "")
+	err := c.ask(ctx, verb, question, answer, op.Trace())
+	var refused *StatusError
+	switch {
+	case errors.As(err, &refused):
+		op.End("refused", err)
+	case err != nil:
+		op.End("unknown", err)
+	default:
+		op.End("answered", nil)
+	}
+	return err
+}
+
+func (c *Client) ask(ctx context.Context, verb string, question, answer any, trace string) error {
 	body, err := json.Marshal(question)
 	if err != nil {
 		return fmt.Errorf("ask to %s: %w", verb, err)
@@ -58,6 +75,9 @@ func (c *Client) Ask(ctx context.Context, verb string, question, answer any) err
 		return fmt.Errorf("ask to %s: %w", verb, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if trace != "" {
+		req.Header.Set("traceparent", trace)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask to %s: %w", verb, err)
@@ -117,7 +137,7 @@ func (s Statuses) Answer(w http.ResponseWriter, r *http.Request, log *slog.Logge
 			code = http.StatusBadRequest
 		}
 		value = map[string]string{"error": strings.ReplaceAll(err.Error(), "\n", ": ")}
-		log.Info("request refused", "path", r.URL.Path, "status", code, "error", err)
+		log.InfoContext(r.Context(), "request refused", "path", r.URL.Path, "status", code, "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -30,6 +30,7 @@ import (
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/store"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Schema is where each saga is, and the log of how it came there.
@@ -127,6 +128,7 @@ func (o *Orchestrator) Created(ctx context.Context, d message.Delivery) error {
 		if err != nil {
 			return err
 		}
+		telemetry.About(ctx, telemetry.Job{ID: order.OrderID})
 		added, err := tx.Exec(`INSERT INTO sagas (order_id, state, trace, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			order.OrderID, Reserving, d.Trace, d.Data)
 		if err != nil {
@@ -161,6 +163,7 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 		if err != nil {
 			return err
 		}
+		telemetry.About(ctx, telemetry.Job{ID: reply.OrderID})
 		s, err := load(tx, reply.OrderID)
 		if err != nil {
 			return err
@@ -172,7 +175,7 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 		}
 		if !ok {
 			// A reply to a step that is over: sent twice under two ids. It was heard the first time.
-			o.Log.Info("reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
+			o.Log.InfoContext(ctx, "reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
 			return nil
 		}
 		return o.move(tx, s, m, reply)
