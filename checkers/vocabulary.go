@@ -210,16 +210,12 @@ func (v *vocabulary) step(r history.Ref) int {
 
 // state numbers the state that an answer begins with; -1 where the claims do not name it. Such a state counts as open: it is
 // no end that anybody declared.
-func (v *vocabulary) state(value string) int {
-	if i := strings.IndexByte(value, '|'); i >= 0 {
-		value = value[:i]
-	}
-	for i, s := range v.stateNames {
-		if s == value {
-			return i
-		}
-	}
-	return -1
+func (v *vocabulary) state(value string) int { return slices.Index(v.stateNames, stateIn(value)) }
+
+// stateIn is the state that an answer begins with.
+func stateIn(value string) string {
+	state, _, _ := strings.Cut(value, "|")
+	return state
 }
 
 func (v *vocabulary) kindOf(state int) stateKind {

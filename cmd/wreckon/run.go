@@ -31,6 +31,7 @@ type runFlags struct {
 	output  string
 	junit   string
 	keep    bool
+	early   bool
 	seedSet bool
 }
 
@@ -65,6 +66,7 @@ decide how the operating system schedules the target, so a race may need --repea
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text, or json (one result.json document for each run)")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "write one JUnit file over all runs here")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep what the components stored, also after a passing run")
+	cmd.Flags().BoolVar(&f.early, "fail-fast", false, "end the load at the first thing that nothing can make right again: a step in force twice, an old token")
 	_ = cmd.RegisterFlagCompletionFunc("defect", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return defectNames(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -187,7 +189,7 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	if err != nil {
 		return reports.Run{}, failed(fmt.Errorf("find the wreckon binary: %w", err))
 	}
-	watch, err := watchOf(plan, target)
+	watch, err := watchOf(f, plan, target)
 	if err != nil {
 		return reports.Run{}, usage(err)
 	}
@@ -226,16 +228,32 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	return judged, show(cmd, f.output, judged)
 }
 
-// watchOf is what looks at the thresholds that may abort the run, nil where there are none.
-func watchOf(plan scenarios.Plan, target targets.Target) (func(time.Duration, history.Event) string, error) {
-	if len(plan.Abort) == 0 {
+// watchOf is what may end the load early: thresholds that may abort the run, and with --fail-fast what is certain to be a finding. It is
+// nil where there is nothing to look for.
+func watchOf(f runFlags, plan scenarios.Plan, target targets.Target) (func(history.Event, func() time.Duration) string, error) {
+	var looks []func(history.Event, func() time.Duration) string
+	if f.early {
+		early := checkers.NewEarly(target.Claims)
+		looks = append(looks, func(e history.Event, _ func() time.Duration) string { return early.See(e) })
+	}
+	if len(plan.Abort) > 0 {
+		w, err := checkers.NewWatch(target.Claims, plan.Abort)
+		if err != nil {
+			return nil, err
+		}
+		looks = append(looks, func(e history.Event, now func() time.Duration) string { return w.See(now(), e) })
+	}
+	if len(looks) == 0 {
 		return nil, nil
 	}
-	w, err := checkers.NewWatch(target.Claims, plan.Abort)
-	if err != nil {
-		return nil, err
-	}
-	return w.See, nil
+	return func(e history.Event, now func() time.Duration) (why string) {
+		for _, look := range looks {
+			if why == "" {
+				why = look(e, now)
+			}
+		}
+		return why
+	}, nil
 }
 
 // show prints a judged run on standard output.
@@ -256,6 +274,9 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 	}
 	if f.env != environmentNames()[0] {
 		c += " --env " + f.env
+	}
+	if f.early {
+		c += " --fail-fast"
 	}
 	if f.out != "runs" {
 		c += " --out " + f.out

@@ -20,7 +20,7 @@ type Counts struct {
 type tap struct {
 	*history.Recorder
 	obs   Observer
-	watch func(time.Duration, history.Event) string
+	watch func(history.Event, func() time.Duration) string
 	stop  atomic.Pointer[context.CancelCauseFunc] // ends what a stop condition may end; nil while there is nothing of it
 }
 
@@ -33,7 +33,7 @@ func (s stopCondition) Error() string { return string(s) }
 func (t *tap) Record(e history.Event) uint64 {
 	seq := t.Recorder.Record(e)
 	if t.watch != nil {
-		if why := t.watch(t.Now(), e); why != "" {
+		if why := t.watch(e, t.Now); why != "" {
 			if stop := t.stop.Load(); stop != nil {
 				(*stop)(stopCondition(why))
 			}

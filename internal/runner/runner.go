@@ -48,9 +48,9 @@ type Options struct {
 	StartWithin time.Duration // for all components to be ready; 0: 20 s
 	Exchanges   bool          // record every exchange, even if no fault is placed by one
 
-	// Watch is shown every event as it is recorded, with the instant; what it answers, if not empty, is why the load and the faults must
+	// Watch is shown every event as it is recorded, with the run's clock; what it answers, if not empty, is why the load and the faults must
 	// end early. It is called from several goroutines and must not block. It may be nil.
-	Watch func(at time.Duration, e history.Event) (why string)
+	Watch func(e history.Event, now func() time.Duration) (why string)
 }
 
 // NewHost makes what runs the components of one run.

@@ -391,8 +391,8 @@ func TestAStopConditionEndsTheLoad(t *testing.T) {
 	p.Workload.Phases[0].For = 30 * time.Second // far longer than the test
 	var chaos atomic.Bool
 	var asked atomic.Int32 // since the load began
-	watch := func(at time.Duration, e history.Event) string {
-		assert.Positive(t, at)
+	watch := func(e history.Event, now func() time.Duration) string {
+		assert.Positive(t, now())
 		if chaos.Load() && e.Kind == history.KindInvoke && asked.Add(1) >= 20 {
 			return "enough of it"
 		}
