@@ -12,23 +12,28 @@ type histogram struct {
 	n       int
 }
 
-const numBuckets = 257 + 56*128
+const (
+	exact      = 256 // values below it have a bucket each
+	numBuckets = 1 + exact + 56*128
+)
 
 // bucketOf is where a value is counted: all below zero in the first.
 func bucketOf(v int64) int {
 	switch {
 	case v < 0:
 		return 0
-	case v < 256:
+	case v < exact:
 		return int(v) + 1
 	}
 	e := bits.Len64(uint64(v)) - 8
-	return 257 + (e-1)*128 + int(uint64(v)>>e) - 128
+	return 1 + exact + (e-1)*128 + int(uint64(v)>>e) - 128
 }
 
-func (h *histogram) add(v int64) {
-	h.buckets[bucketOf(v)]++
-	h.n++
+func (h *histogram) add(v int64) { h.addMany(v, 1) }
+
+func (h *histogram) addMany(v int64, n int) {
+	h.buckets[bucketOf(v)] += uint32(n)
+	h.n += n
 }
 
 // find gives the bucket that holds the value of a rank, from 1, and the rank of that value in it.
@@ -55,7 +60,7 @@ func (h *histogram) picker() *picker { return &picker{histogram: h, values: map[
 // want asks for the value of a rank, before any is offered.
 func (p *picker) want(rank int) {
 	k, _ := p.histogram.find(rank)
-	p.wanted[k] = true
+	p.wanted[k] = k == 0 || k > exact
 }
 
 // offer is to be called with every value that was counted.
@@ -74,5 +79,8 @@ func (p *picker) pick(rank int) int64 {
 		}
 	}
 	k, within := p.histogram.find(rank)
+	if k > 0 && k <= exact {
+		return int64(k) - 1
+	}
 	return p.values[k][within-1]
 }

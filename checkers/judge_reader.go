@@ -27,17 +27,16 @@ func judgeReader(r *history.Reader, spec Spec) (Result, error) {
 			return Result{}, err
 		}
 	}
-	if s.giveUp || uint64(s.tales.top) > 4*uint64(r.Len())+1024 {
+	if s.fallBack() {
 		return judgeAll(r, spec)
 	}
 	e := s.ending(s.atTheEnd())
-	s.suspects(e)
 	for {
+		s.weigh(e)
 		h, w, err := s.part()
 		if err != nil {
 			return Result{}, err
 		}
-		w.count(e)
 		result, c := judgePart(h, w, spec, Guarantees)
 		switch {
 		case c == nil || c.swapped():

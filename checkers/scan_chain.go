@@ -19,7 +19,8 @@ type auditTrail struct {
 	headed   bool
 	late     []history.Unit // whose events came after the source had named its end
 	arrived  int
-	known    bool // some event of it came
+	known    bool   // some event of it came
+	odd      uint64 // all ones where even an event with the next number must be looked at closely
 }
 
 // gap is a stretch of numbers that have not come, with the events at its two ends.
@@ -51,7 +52,7 @@ func newTrail(events int) *auditTrail {
 	for n < ringSize && n < events {
 		n *= 2
 	}
-	return &auditTrail{next: 1, ring: make([]heard, n), last: link{unit: history.NoUnit, known: true}, headLast: history.NoUnit}
+	return &auditTrail{next: 1, odd: ^uint64(0), ring: make([]heard, n), last: link{unit: history.NoUnit, known: true}, headLast: history.NoUnit}
 }
 
 // hear takes an event with a number; false for a repeat. text gives the string of a reference.
@@ -96,6 +97,10 @@ func (t *auditTrail) hear(s *scan, e heard) (first bool) {
 	}
 	t.arrived++
 	*slot = e
+	t.odd = 0
+	if t.last.known || t.headed {
+		t.odd = ^uint64(0)
+	}
 	return true
 }
 
@@ -162,7 +167,7 @@ func (s *scan) followsBody(a, b link, body string) {
 
 // head notes that the source named its end.
 func (t *auditTrail) head() {
-	t.headed, t.headLast, t.late = true, t.last.unit, t.late[:0]
+	t.headed, t.odd, t.headLast, t.late = true, ^uint64(0), t.last.unit, t.late[:0]
 }
 
 // close doubts those units whose events the judgement of the chain needs.

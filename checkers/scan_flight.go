@@ -9,16 +9,23 @@ import (
 // openOp is what a client has under way.
 type openOp struct {
 	seq  uint64
-	unit history.Unit
-	op   opCode
-	open bool
+	code uint64 // 0: nothing
 }
+
+// openCode says in one number which operation, of which unit.
+func openCode(op opCode, u history.Unit) uint64 { return 1<<40 | uint64(op)<<32 | uint64(u) }
+
+func (o openOp) op() opCode { return opCode(o.code >> 32) }
+
+func (o openOp) unit() history.Unit { return history.Unit(o.code) }
 
 // actors hold the open operation of each client.
 type actors struct {
 	near []openOp // those with small numbers
 	far  map[uint32]*openOp
 }
+
+func newActors() actors { return actors{near: make([]openOp, 64), far: make(map[uint32]*openOp)} }
 
 func (a *actors) of(actor uint32) *openOp {
 	if int(actor) < len(a.near) {
@@ -27,9 +34,6 @@ func (a *actors) of(actor uint32) *openOp {
 	if actor < 1<<16 {
 		a.near = append(a.near, make([]openOp, int(actor)+64-len(a.near))...)
 		return &a.near[actor]
-	}
-	if a.far == nil {
-		a.far = make(map[uint32]*openOp)
 	}
 	o := a.far[actor]
 	if o == nil {
@@ -41,12 +45,12 @@ func (a *actors) of(actor uint32) *openOp {
 
 func (a *actors) open() (list []openOp) {
 	for _, o := range a.near {
-		if o.open {
+		if o.code != 0 {
 			list = append(list, o)
 		}
 	}
 	for _, o := range a.far {
-		if o.open {
+		if o.code != 0 {
 			list = append(list, *o)
 		}
 	}
@@ -56,10 +60,11 @@ func (a *actors) open() (list []openOp) {
 // flight counts the operations under way at the events of faults, and how soon after them one was ok.
 type flight struct {
 	marks             []faultMark
-	calls, rets, hurt int   // operations begun, answered, and of these not ok
-	lost              int   // never answered
-	opened            []int // from mark to mark, by how much the operations under way there that came to harm become more; one longer than marks
-	waiting           int   // marks from here on have seen no operation begun after them that was ok
+	calls, rets, hurt int    // operations begun, answered, and of these not ok
+	lost              int    // never answered
+	opened            []int  // from mark to mark, by how much the operations under way there that came to harm become more; one longer than marks
+	waits             uint64 // all ones while there are such marks as these:
+	waiting           int    // marks from here on have seen no operation begun after them that was ok
 }
 
 // faultMark is an event of a fault.
@@ -73,6 +78,7 @@ type faultMark struct {
 func (f *flight) mark(seq uint64, t int64) {
 	f.marks = append(f.marks, faultMark{seq: seq, t: t, calls: f.calls, rets: f.rets, hurt: f.hurt, recovered: -1})
 	f.opened = append(f.opened, 0)
+	f.waits = ^uint64(0)
 }
 
 // after is the first mark after an event.
@@ -93,6 +99,9 @@ func (f *flight) end(call uint64, t int64, ok bool) {
 	case f.waiting < len(f.marks):
 		for ; f.waiting < len(f.marks) && f.marks[f.waiting].seq < call; f.waiting++ {
 			f.marks[f.waiting].recovered = t
+		}
+		if f.waiting == len(f.marks) {
+			f.waits = 0
 		}
 	}
 }

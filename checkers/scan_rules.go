@@ -16,23 +16,23 @@ type rule struct {
 	// marks tells that an event of this shape puts its unit in doubt; nil: none does.
 	marks func(*scan, *history.Shape) bool
 	// doubts tells, once all is read, whether a unit is in doubt; nil: no unit is.
-	doubts func(*ending, *tale) bool
+	doubts func(*ending, *life) bool
 	// checks tells whether a unit that is not in doubt counts as checked; nil: units are not what it counts.
-	checks func(*ending, *tale) bool
+	checks func(*ending, *life) bool
 	// all tells that the whole history is judged where the guarantee is claimed.
 	all bool
 }
 
 // scanRules are the rules that there are.
 var scanRules = []rule{
-	{guarantee: "no-duplicate-effects", checks: func(_ *ending, x *tale) bool { return x.has(taleEffect) }},
-	{guarantee: "no-lost-work", doubts: (*ending).mayBeLost, checks: func(_ *ending, x *tale) bool { return x.has(taleAcked) }},
-	{guarantee: "no-phantom-effects", doubts: func(_ *ending, x *tale) bool { return x.has(taleEffect) && (!x.has(taleAsked) || x.refused()) }},
-	{guarantee: "atomic-outcome", doubts: (*ending).mayBeMixed, checks: func(_ *ending, x *tale) bool { return x.kind.final() }},
+	{guarantee: "no-duplicate-effects", checks: func(_ *ending, x *life) bool { return x.has(lifeEffect) }},
+	{guarantee: "no-lost-work", doubts: (*ending).mayBeLost, checks: func(_ *ending, x *life) bool { return x.has(lifeAcked) }},
+	{guarantee: "no-phantom-effects", doubts: func(_ *ending, x *life) bool { return x.has(lifeEffect) && (!x.has(lifeAsked) || x.refused()) }},
+	{guarantee: "atomic-outcome", doubts: (*ending).mayBeMixed, checks: func(_ *ending, x *life) bool { return x.kind.final() }},
 	{guarantee: "complete-audit", doubts: (*ending).mayBeUnrecorded},
-	{guarantee: "no-stuck-work", doubts: func(_ *ending, x *tale) bool { return x.kind == open && !x.has(taleDead) },
-		checks: func(_ *ending, x *tale) bool { return x.kind != unseen && x.kind != absent }},
-	{guarantee: "idempotent-answers", doubts: func(_ *ending, x *tale) bool { return x.attempts > 1 }},
+	{guarantee: "no-stuck-work", doubts: func(_ *ending, x *life) bool { return x.kind == open && !x.has(lifeDead) },
+		checks: func(_ *ending, x *life) bool { return x.kind != unseen && x.kind != absent }},
+	{guarantee: "idempotent-answers", doubts: func(_ *ending, x *life) bool { return x.attempts > 1 }},
 	{guarantee: "fencing", claimed: func(c *history.Claims) bool { return len(c.Fencing) > 0 }, all: true},
 	{guarantee: "ordered-delivery", claimed: func(c *history.Claims) bool { return len(c.Ordering) > 0 }, all: true},
 	{guarantee: "bounded-retries", claimed: func(c *history.Claims) bool { return len(c.Retries) > 0 }, all: true},
@@ -44,7 +44,7 @@ var scanRules = []rule{
 	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, all: true},
 	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, all: true},
 	{guarantee: "graceful-drain", claimed: func(c *history.Claims) bool { return len(c.Drain) > 0 }, all: true},
-	{guarantee: "linearizable-state", doubts: func(_ *ending, x *tale) bool { return x.ops > 1 }},
+	{guarantee: "linearizable-state", doubts: func(_ *ending, x *life) bool { return x.ops > 1 }},
 }
 
 // concerned lists the rules of the guarantees that are asked for and may be tested. Where one has no rule the whole history is judged.
@@ -91,7 +91,7 @@ type ending struct {
 
 func (s *scan) ending(c *Case) *ending {
 	e := &ending{Case: c, sunk: c.has(history.FeedEffects), declared: c.declares(), deadline: c.quiesce == "deadline", listed: c.stepsSeen > 0 && c.phases && c.observeEnd != none}
-	for k, step := range s.steps[:min(len(s.steps), taleSteps)] {
+	for k, step := range s.steps[:min(len(s.steps), lifeSteps)] {
 		b := stepBits(k, 1)
 		if step.Observed {
 			e.looks |= b
@@ -118,12 +118,12 @@ func (s *scan) ending(c *Case) *ending {
 }
 
 // force are the steps of a unit that are in force, as bit 0 of each.
-func (e *ending) force(x *tale) uint32 {
+func (e *ending) force(x *life) uint32 {
 	return x.steps&^(x.steps>>1)&e.sinks | x.steps>>1&e.looks
 }
 
 // known tells that it is known of all steps that matter whether they are in force.
-func (e *ending) known(x *tale, matter uint32) bool {
+func (e *ending) known(x *life, matter uint32) bool {
 	if matter&e.looks != 0 && e.deadline {
 		return false // the checker looks at when it ended
 	}
@@ -131,13 +131,13 @@ func (e *ending) known(x *tale, matter uint32) bool {
 }
 
 // complete tells that a unit that ended completed has all that it must.
-func (e *ending) complete(x *tale) bool {
+func (e *ending) complete(x *life) bool {
 	return e.must&^e.force(x) == 0 && e.known(x, e.must) && (e.must&e.sinks == 0 || e.sunk) && (e.declared || e.force(x) != 0)
 }
 
-func (e *ending) mayBeLost(x *tale) bool {
+func (e *ending) mayBeLost(x *life) bool {
 	switch {
-	case !x.has(taleAcked) || x.accounted():
+	case !x.has(lifeAcked) || x.accounted():
 		return false
 	case x.kind == completed:
 		return !e.complete(x)
@@ -145,23 +145,23 @@ func (e *ending) mayBeLost(x *tale) bool {
 	return !x.kind.final()
 }
 
-func (e *ending) mayBeMixed(x *tale) bool {
+func (e *ending) mayBeMixed(x *life) bool {
 	switch {
 	case x.kind == completed:
 		return !e.complete(x)
 	case x.kind.final():
 		return e.force(x)&e.back != 0 || !e.known(x, e.looks)
 	case x.kind == unseen || x.kind == absent:
-		return x.has(taleAsked) && !x.has(taleAcked|taleDead) && !x.refused() && e.force(x) != 0
+		return x.has(lifeAsked) && !x.has(lifeAcked|lifeDead) && !x.refused() && e.force(x) != 0
 	}
 	return false
 }
 
-func (e *ending) mayBeUnrecorded(x *tale) bool {
+func (e *ending) mayBeUnrecorded(x *life) bool {
 	if x.unrecorded() {
 		return true
 	}
-	if x.has(taleLoose) {
+	if x.has(lifeLoose) {
 		return false
 	}
 	did, undid, said, unsaid := x.steps, x.steps>>1, x.steps>>2, x.steps>>3

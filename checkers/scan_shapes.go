@@ -6,6 +6,13 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
+// shapes are what the shapes of events mean.
+type shapes struct {
+	mean   []meaning // of the block's
+	turns  map[turn]*turns
+	unsaid bool // some audit event or observation names no step
+}
+
 // meet adds the steps that effects and observations name beyond the claimed ones, in the order in which their events stand, as
 // vocabulary.addSteps does.
 func (s *scan) meet(b *history.Block) {
@@ -38,24 +45,75 @@ func (s *scan) stepNamed(name string) int {
 	return slices.IndexFunc(s.steps, func(x history.Step) bool { return x.Name == name })
 }
 
+// meaning is what an event of one shape of the block at hand is about.
+type meaning struct {
+	turn
+	turns *turns
+	mark  bool // its unit is in doubt
+	token bool // it may carry one that counts
+	unit  bool // it has one
+	plain bool // an event of it may be as expected
+	trail *auditTrail
+	shape history.Shape
+	width history.Place
+
+	// All ones or none: whether it begins an operation, answers that it was ok, is an audit event with a number.
+	isCall, isReturn, isAudit uint64
+	// What is left of a place in a column, of what stands there, and of the class of a value: nothing where the shape has none, or
+	// nobody asks.
+	unitAt, actorAt, tokenAt, valueAt, dueAt int
+	actor                                    uint32
+	value                                    history.Ref
+	class                                    uint8
+}
+
+type action uint8
+
+const (
+	actNothing action = iota
+	actInvoke
+	actOK
+	actFail
+	actInfo
+	actApplied
+	actDeduplicated
+	actAudit
+	actState
+	actLetter
+	actStep
+	actHead
+	actExchange
+	actFault
+	actPhase
+)
+
+type opCode uint8
+
+const (
+	opOther opCode = iota
+	opSubmit
+	opRead
+	opAmend
+)
+
 // meaning says what an event of a shape is about.
 func (s *scan) meaning(x *history.Shape) meaning {
-	m := meaning{shape: *x, width: x.Width()}
+	m := meaning{shape: *x, width: x.Width(), unit: x.Has&history.HasUnit != 0, trail: &s.silent, plain: true}
 	m.token = x.Has&history.HasToken != 0 && (x.Kind == history.KindEffect || x.Kind == history.KindStart)
 	op := s.name(x.Op)
+	switch op {
+	case "submit":
+		m.op = opSubmit
+	case "read":
+		m.op = opRead
+	case "amend":
+		m.op = opAmend
+	}
 	switch x.Kind {
 	case history.KindInvoke:
-		m.act = actInvoke
-		switch op {
-		case "submit":
-			m.op = opSubmit
-		case "read":
-			m.op = opRead
-		case "amend":
-			m.op = opAmend
-		}
+		m.act, m.isCall = actInvoke, ^uint64(0)
 	case history.KindOK:
-		m.act = actOK
+		m.act, m.isReturn = actOK, ^uint64(0)
 	case history.KindFail:
 		m.act = actFail
 	case history.KindInfo:
@@ -63,6 +121,7 @@ func (s *scan) meaning(x *history.Shape) meaning {
 	case history.KindEffect:
 		s.effectMeans(&m, op)
 	case history.KindAudit:
+		m.isAudit = ^uint64(0)
 		s.auditMeans(&m, op)
 	case history.KindObserve:
 		s.observeMeans(&m, op)
@@ -82,7 +141,60 @@ func (s *scan) meaning(x *history.Shape) meaning {
 			m.mark = true
 		}
 	}
+	m.settle(s)
 	return m
+}
+
+// settle works out what rows asks about.
+func (m *meaning) settle(s *scan) {
+	has := func(col history.Columns) bool { return m.shape.Has&col != 0 }
+	switch m.act {
+	case actOK:
+		m.looks = m.op == opSubmit || m.op == opRead
+	case actState, actExchange:
+		m.looks = true
+	case actStep:
+		m.looks = m.need != 0
+	case actInvoke:
+		m.timed = m.op == opSubmit && has(history.HasAt)
+		m.plain = m.op != opSubmit || !has(history.HasKey)
+	case actAudit:
+		m.timed = m.ends && has(history.HasAt)
+		m.plain = has(history.HasToken) && !has(history.HasKey)
+	case actFail, actInfo, actHead, actFault, actPhase:
+		m.plain = false
+	}
+	m.plain = m.plain && m.unit && !(m.token && !s.total.tokens)
+	m.doubt = m.mark
+	if has(history.HasUnit) {
+		m.unitAt = 0xffff
+	}
+	if has(history.HasActor) && m.isCall|m.isReturn != 0 {
+		m.actorAt, m.actor = 0xffff, ^uint32(0)
+	}
+	if has(history.HasToken) && m.isAudit != 0 {
+		m.tokenAt = 0xffff
+	}
+	if has(history.HasValue) && (m.looks || m.isAudit != 0) {
+		m.valueAt, m.value = 0xffff, ^history.Ref(0)
+	}
+	if m.timed {
+		m.dueAt = 0xffff
+	}
+	if m.looks {
+		m.class = 0xff
+	}
+	m.turns = s.turnsOf(m.turn)
+}
+
+// turnsOf gives what is known of a turn.
+func (s *scan) turnsOf(t turn) *turns {
+	known := s.turns[t]
+	if known == nil {
+		known = &turns{turn: t}
+		s.turns[t] = known
+	}
+	return known
 }
 
 func stepBits(step int, b uint32) uint32 { return b << (4 * step) }
@@ -98,7 +210,7 @@ func (s *scan) effectMeans(m *meaning, op string) {
 		return
 	}
 	k := s.stepNamed(s.name(m.shape.Step))
-	if k < 0 || k >= taleSteps || s.steps[k].Observed {
+	if k < 0 || k >= lifeSteps || s.steps[k].Observed {
 		m.mark = true
 		return
 	}
@@ -116,15 +228,15 @@ func (s *scan) effectMeans(m *meaning, op string) {
 }
 
 func (s *scan) auditMeans(m *meaning, op string) {
-	m.act, m.chain = actAudit, s.trail(s.name(m.shape.Component))
+	m.act, m.trail = actAudit, s.trail(s.name(m.shape.Component))
 	t := slices.Index(s.transitionName, op)
 	if t < 0 {
 		return
 	}
 	m.ends = s.terminalAudits>>t&1 == 1
 	for state, must := range s.stateAudit {
-		if slot := s.slot(state); must == t && slot < taleSlots {
-			m.slots |= 1 << (timeBits + taleSlots + slot)
+		if slot := s.slot(state); must == t && slot < lifeSlots {
+			m.slots |= 1 << slot
 		}
 	}
 	said := -1
@@ -146,7 +258,7 @@ func (s *scan) auditMeans(m *meaning, op string) {
 		if b == 0 {
 			continue
 		}
-		if k >= taleSteps {
+		if k >= lifeSteps {
 			m.mark = true
 			continue
 		}
@@ -160,7 +272,7 @@ func (s *scan) auditMeans(m *meaning, op string) {
 func (s *scan) observeMeans(m *meaning, op string) {
 	switch op {
 	case "audit-head":
-		m.act, m.mark, m.chain = actHead, true, s.trail(s.name(m.shape.Component))
+		m.act, m.mark, m.trail = actHead, true, s.trail(s.name(m.shape.Component))
 	case "redeliveries":
 		m.mark = true
 	case "state":
@@ -172,7 +284,7 @@ func (s *scan) observeMeans(m *meaning, op string) {
 		switch {
 		case k < 0:
 			s.unsaid = true
-		case k >= taleSteps:
+		case k >= lifeSteps:
 			m.act, m.mark = actStep, true
 		case !s.steps[k].Observed:
 			m.act = actStep

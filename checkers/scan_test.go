@@ -36,13 +36,8 @@ func requireSame(t require.TestingT, h *history.History, spec Spec) (cleared int
 	if s.giveUp {
 		return 0
 	}
-	s.suspects(s.ending(s.atTheEnd()))
-	s.tales.each(func(_ history.Unit, x *tale) {
-		if x.has(taleAsked) && !x.within() {
-			cleared++
-		}
-	})
-	return cleared
+	s.weigh(s.ending(s.atTheEnd()))
+	return s.census.units
 }
 
 func TestTheScanSaysWhatTheCheckersSay(t *testing.T) {

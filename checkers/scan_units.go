@@ -6,136 +6,58 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// tale is what a scan knows of one unit: enough to tell that nothing is wrong with a unit that lived an ordinary life. Whatever does not
-// fit makes the unit a suspect, and suspects are judged by all that the history has of them. It is half a cache line.
-type tale struct {
-	intended uint64 // when its first submit was due: 48 bits of nanoseconds; then the states it was seen in, 8 bits, and those recorded, 8 bits
-	steps    uint32 // four bits for each step; see stepBits
-	intent   uint32 // nanoseconds from its first submit to the first evidence of it; until that comes, how late the submit was
-	submit   uint32 // nanoseconds from intended to its first ok, with eight bits more in submitHigh
-	done     uint32 // the same to the first evidence of its end
-	high     [2]uint8
-	flags    taleFlags
-	kind     stateKind
-	attempts uint8
-	ops      uint8 // operations, up to many
-}
-
-type taleFlags uint16
+// tale is what a scan knows of one unit: the number of its life, and four instants, in nanoseconds since the run began. It is half a cache
+// line.
+//
+//	0  when its first submit was due, in 48 bits; below that its life
+//	1  when that submit was made; from the first evidence of it on, how long that took to come
+//	2  when a submit of it was ok first
+//	3  the earliest evidence of its end
+type tale [4]uint64
 
 const (
-	inDoubt      taleFlags = 1 << iota // it is judged by all that the history has of it
-	beside                             // it is looked at because a suspect is near
-	taleAsked                          // a client submitted it
-	taleAcked                          // and got an ok
-	taleMaybe                          // some submit ended without an answer
-	taleEffect                         // an effect of it was applied
-	taleIntent                         // intent holds what its name says
-	taleDone                           // done does
-	taleDead                           // it has a dead letter
-	taleLoose                          // it has audit events without a number
-	taleSpeaking                       // it has a client operation
+	lifeBits = 16
+	lifeMask = 1<<lifeBits - 1
+	timeMask = 1<<(64-lifeBits) - 1 // three days
 )
 
-// The four bits of a step: of one that a sink sees, and of one that is observed at the end.
-const (
-	bitDid       = 1 // applied
-	bitUndid     = 2 // undone
-	bitLooked    = 1 // observed
-	bitInForce   = 2 // and in force
-	bitAuditDo   = 4
-	bitAuditUndo = 8
+func (x *tale) life() uint16 { return uint16(x[0]) }
 
-	taleSteps = 8
-	taleSlots = 8
-	manyOps   = 255
-)
+// live gives it another life.
+func (x *tale) live(life uint16) { x[0] = x[0]&^lifeMask | uint64(life) }
+
+func (x *tale) due() int64 { return int64(x[0] >> lifeBits) }
+
+// What was measured of a unit whose life has it.
+func (x *tale) intent() time.Duration    { return time.Duration(x[1]) }
+func (x *tale) submitted() time.Duration { return time.Duration(int64(x[2]) - x.due()) }
+func (x *tale) ended() time.Duration     { return time.Duration(int64(x[3]) - x.due()) }
+
+// move is what an event does to a unit: the number of the life that the unit then has, and which of its instants are written.
+type move uint32
 
 const (
-	timeBits   = 48
-	timeMask   = 1<<timeBits - 1
-	longestFor = 1<<40 - 1 // nanoseconds: 18 minutes
+	moveKnown   move = 1 << (lifeBits + iota) // every move has it
+	moveEarlier                               // its end may have been earlier than what was taken for it
+	moveAsk                                   // its first submit
+	moveShow                                  // the first evidence that it was asked for
+	moveEnd                                   // with moveWrite: the evidence of its end, otherwise its first ok
+	moveWrite                                 // write that
+
+	moveMask = moveKnown | moveEarlier
 )
 
-func (x *tale) from() int64 { return int64(x.intended & timeMask) }
+// mask is all ones where a move has a bit.
+func (mv move) mask(bit int) uint64 { return -uint64(mv >> bit & 1) }
 
-func (x *tale) submitted() time.Duration {
-	return time.Duration(uint64(x.submit) | uint64(x.high[0])<<32)
-}
-
-func (x *tale) ended() time.Duration { return time.Duration(uint64(x.done) | uint64(x.high[1])<<32) }
-
-func (x *tale) suspect() { x.flags |= inDoubt }
-
-func (x *tale) has(f taleFlags) bool { return x.flags&f != 0 }
-
-// unrecorded tells that it was seen in a state, and no audit event records that.
-func (x *tale) unrecorded() bool {
-	return x.intended>>timeBits&^(x.intended>>(timeBits+taleSlots))&(1<<taleSlots-1) != 0
-}
-
-func (x *tale) refused() bool { return x.flags&(taleAsked|taleAcked|taleMaybe) == taleAsked }
-
-func (x *tale) accounted() bool { return x.has(taleDead) || x.kind == quarantined }
-
-// ask notes a submit, due at an instant and begun at another.
-func (x *tale) ask(due, begun int64) {
-	if x.attempts++; x.attempts == 0 {
-		x.attempts--
-		x.suspect()
-	}
-	if x.has(taleAsked) {
-		return
-	}
-	x.flags |= taleAsked
-	late := begun - due
-	if due < 0 || due > timeMask || late < 0 || late > 1<<32-1 {
-		x.suspect()
-		return
-	}
-	x.intended |= uint64(due)
-	x.intent = uint32(late)
-}
-
-// show gives the first evidence that a unit's intent is durable.
-func (x *tale) show(t int64) {
-	if x.has(taleIntent) {
-		return
-	}
-	d := t - x.from() - int64(x.intent)
-	if !x.has(taleAsked) || d < 0 || d > 1<<32-1 {
-		x.suspect() // among them a unit of which something was seen before anybody asked for it
-		return
-	}
-	x.flags |= taleIntent
-	x.intent = uint32(d)
-}
-
-func (x *tale) ack(t int64) {
-	x.show(t)
-	if x.has(taleAcked) {
-		return
-	}
-	x.flags |= taleAcked
-	d := t - x.from()
-	if d < 0 || d > longestFor {
-		x.suspect()
-		return
-	}
-	x.submit, x.high[0] = uint32(d), uint8(d>>32)
-}
-
-// finish notes evidence of its end; the earliest counts.
-func (x *tale) finish(t int64) {
-	d := t - x.from()
-	if !x.has(taleAsked) || d < 0 || d > longestFor {
-		x.suspect()
-		return
-	}
-	if !x.has(taleDone) || d < int64(x.ended()) {
-		x.flags |= taleDone
-		x.done, x.high[1] = uint32(d), uint8(d>>32)
-	}
+// move takes an event at t; at is when what it tells of happened. It has no branches: which events come next nobody can guess.
+func (x *tale) move(mv move, t, at uint64) {
+	ask, show, write := mv.mask(lifeBits+2), mv.mask(lifeBits+3), mv.mask(lifeBits+5)
+	due, intent := x[0], x[1]
+	x[0] = (due^(due^at<<lifeBits)&ask)&^lifeMask | uint64(mv&lifeMask)
+	x[1] = intent ^ (intent^(t-intent&show))&(ask|show)
+	instant := &x[2+mv>>(lifeBits+4)&1]
+	*instant ^= (*instant ^ at) & write
 }
 
 const (
@@ -147,23 +69,10 @@ const (
 // than one.
 type tales struct {
 	pages []*[pageSize]tale
-	top   history.Unit // one above the greatest that is there
 }
 
 // at gives a unit's tale, nil for a unit beyond the limit.
 func (t *tales) at(u history.Unit, limit uint64) *tale {
-	if k := int(u >> pageBits); k < len(t.pages) {
-		if p := t.pages[k]; p != nil {
-			if u >= t.top {
-				t.top = u + 1
-			}
-			return &p[u&(pageSize-1)]
-		}
-	}
-	return t.add(u, limit)
-}
-
-func (t *tales) add(u history.Unit, limit uint64) *tale {
 	if uint64(u) >= limit {
 		return nil
 	}
@@ -171,26 +80,41 @@ func (t *tales) add(u history.Unit, limit uint64) *tale {
 	for len(t.pages) <= k {
 		t.pages = append(t.pages, nil)
 	}
-	t.pages[k] = new([pageSize]tale)
-	t.top = max(t.top, u+1)
+	if t.pages[k] == nil {
+		t.pages[k] = new([pageSize]tale)
+	}
 	return &t.pages[k][u&(pageSize-1)]
 }
 
-// find gives the tale of a unit that is there; nil for any other.
+// find gives the tale of a unit of which something is known; nil for any other.
 func (t *tales) find(u history.Unit) *tale {
-	if k := int(u >> pageBits); u < t.top && t.pages[k] != nil {
-		return &t.pages[k][u&(pageSize-1)]
+	if k := int(u >> pageBits); k < len(t.pages) && t.pages[k] != nil {
+		if x := &t.pages[k][u&(pageSize-1)]; x.life() != lifeNone {
+			return x
+		}
 	}
 	return nil
 }
 
-// each goes through all units, in order, those that never appeared included.
-func (t *tales) each(f func(u history.Unit, x *tale)) {
+// top is one above the greatest unit of which something is known.
+func (t *tales) top() history.Unit {
+	for k := len(t.pages) - 1; k >= 0; k-- {
+		if p := t.pages[k]; p != nil {
+			for i := len(p) - 1; i >= 0; i-- {
+				if p[i].life() != lifeNone {
+					return history.Unit(k)<<pageBits + history.Unit(i) + 1
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// each goes through all units, in order, page by page: those that never appeared included.
+func (t *tales) each(f func(first history.Unit, page *[pageSize]tale)) {
 	for k, p := range t.pages {
 		if p != nil {
-			for i := range p {
-				f(history.Unit(k)<<pageBits|history.Unit(i), &p[i])
-			}
+			f(history.Unit(k)<<pageBits, p)
 		}
 	}
 }

@@ -13,150 +13,10 @@ import (
 // are no others.
 type whole struct {
 	*scan
-	seqs    []uint64 // of the part's events in the whole
-	checked map[string]int
-	census  census
+	seqs []uint64 // of the part's events in the whole
 
 	mu    sync.Mutex
 	shown []history.Unit // units of the findings that were told
-}
-
-// census adds up the units that are not in the part.
-type census struct {
-	units, acknowledged, refused, unknown                        int
-	ended, dead, stuck, rolledBack, finished, undone, undoneWell int
-	submit, completion, intent, retries                          histogram
-}
-
-func (t *census) add(e *ending, x *tale) {
-	if x.has(taleAsked) {
-		t.units++
-		t.retries.add(int64(x.attempts) - 1)
-		switch {
-		case x.has(taleAcked):
-			t.acknowledged++
-		case x.refused():
-			t.refused++
-		default:
-			t.unknown++
-		}
-	}
-	if x.has(taleIntent) {
-		t.intent.add(int64(x.intent))
-	}
-	if x.kind == open && !x.has(taleDead) {
-		t.stuck++
-	}
-	if x.kind.final() {
-		t.finished++
-	}
-	if x.kind.final() && x.kind != completed {
-		t.rolledBack++
-		t.undone++
-		if e.force(x)&e.back == 0 {
-			t.undoneWell++
-		}
-	} else if x.steps>>1&e.sinks != 0 {
-		t.undone++
-	}
-	if !x.has(taleAcked) {
-		return
-	}
-	t.submit.add(int64(x.submitted()))
-	if x.kind.terminal() || x.has(taleDead) {
-		t.ended++
-	}
-	if x.accounted() {
-		t.dead++
-	}
-	if x.has(taleDone) {
-		t.completion.add(int64(x.ended()))
-	}
-}
-
-// within tells that a unit is judged by all that the history has of it.
-func (x *tale) within() bool { return x.flags&(inDoubt|beside) != 0 }
-
-// part reads what is in doubt, with what is beside it, and counts the rest.
-func (s *scan) part() (*history.History, *whole, error) {
-	h, seqs, err := s.r.Part(s.wants)
-	if err != nil {
-		return nil, nil, err
-	}
-	w := &whole{scan: s, seqs: seqs, checked: make(map[string]int)}
-	return h, w, nil
-}
-
-// wants tells that an event is in the part.
-func (s *scan) wants(b *history.Block, x *history.Shape, _ int, p history.Place) bool {
-	if x.Has&history.HasUnit != 0 {
-		t := s.tales.find(b.Unit[p.Unit()])
-		return t == nil || t.within()
-	}
-	if x.Kind != history.KindExchange {
-		return true
-	}
-	return x.Has&history.HasValue != 0 && s.class[b.Value[p.Value()]]&classFault != 0
-}
-
-// count counts the units that are not in the part.
-func (w *whole) count(e *ending) {
-	rules := slices.DeleteFunc(slices.Clone(w.rules), func(r rule) bool { return r.checks == nil })
-	counts := make([]int, len(rules))
-	w.tales.each(func(_ history.Unit, x *tale) {
-		if x.flags == 0 && x.kind == unseen || x.within() {
-			return
-		}
-		w.census.add(e, x)
-		for k := range rules {
-			if rules[k].checks(e, x) {
-				counts[k]++
-			}
-		}
-	})
-	for k := range rules {
-		w.checked[rules[k].guarantee] = counts[k]
-	}
-}
-
-// suspects puts those units in doubt that a rule says are.
-func (s *scan) suspects(e *ending) (doubted int) {
-	var rules []rule
-	for _, r := range s.rules {
-		if r.doubts != nil {
-			rules = append(rules, r)
-		}
-	}
-	s.tales.each(func(_ history.Unit, x *tale) {
-		if x.flags == 0 && x.kind == unseen && x.steps == 0 {
-			return
-		}
-		if x.kind.final() && x.kind != completed && e.force(x)&e.back != 0 {
-			x.suspect() // whether that was well is for a metric, too
-		}
-		for k := 0; k < len(rules) && !x.has(inDoubt); k++ {
-			if rules[k].doubts(e, x) {
-				x.suspect()
-			}
-		}
-		if x.has(inDoubt) {
-			doubted++
-		}
-	})
-	return doubted
-}
-
-// lookBeside takes in the units among which the twins of findings are looked for.
-func (w *whole) lookBeside() (more bool) {
-	for _, u := range w.shown {
-		for d := -twinReach; d <= twinReach; d++ {
-			if x := w.tales.find(u + history.Unit(d)); x != nil && !x.within() {
-				x.flags |= beside
-				more = true
-			}
-		}
-	}
-	return more
 }
 
 // show notes a unit of which something was told.
@@ -173,7 +33,7 @@ func (w *whole) also(guarantee string) int {
 	if w == nil {
 		return 0
 	}
-	return w.checked[guarantee]
+	return w.census.checked[guarantee]
 }
 
 // met are the steps that nobody claimed.
@@ -193,7 +53,9 @@ func (w *whole) complete(c *Case) {
 
 func (s *scan) complete(c *Case) {
 	t := &s.total
-	c.tokens = t.tokens
+	if t.tokens {
+		c.tokens = 1
+	}
 	c.applied, c.deduplicated, c.states, c.stepsSeen, c.exchanges = t.applied, t.deduplicated, t.states, t.stepsSeen, t.exchanges
 	c.audits = t.unnumbered
 	for _, x := range s.trails {
@@ -237,8 +99,8 @@ func (w *whole) addCounts(n *Counts) {
 
 // distributions find quantiles of what was measured in the part and what the scan has of the others.
 func (w *whole) distributions(v values, all []measured) {
-	of := map[string]*histogram{"submit_latency": &w.census.submit, "completion_latency": &w.census.completion,
-		"intent_latency": &w.census.intent, "retries_per_unit": &w.census.retries}
+	of := map[string]*histogram{submitLatency: &w.census.submit, completionLatency: &w.census.completion,
+		intentLatency: &w.census.intent, retriesPerUnit: &w.census.retries}
 	pickers := make(map[string]*picker)
 	for _, m := range all {
 		h := of[m.name]
@@ -257,7 +119,7 @@ func (w *whole) distributions(v values, all []measured) {
 		}
 		pickers[m.name] = p
 	}
-	w.offer(pickers["submit_latency"], pickers["completion_latency"], pickers["intent_latency"], pickers["retries_per_unit"])
+	w.offer(pickers)
 	for _, m := range all {
 		if p := pickers[m.name]; p != nil {
 			for q, suffix := range quantileNames {
@@ -267,27 +129,6 @@ func (w *whole) distributions(v values, all []measured) {
 	}
 }
 
-// offer gives the pickers what census.add gave the histograms.
-func (w *whole) offer(submit, completion, intent, retries *picker) {
-	w.tales.each(func(_ history.Unit, x *tale) {
-		if x.within() {
-			return
-		}
-		if x.has(taleAcked) {
-			submit.offer(int64(x.submitted()))
-			if x.has(taleDone) {
-				completion.offer(int64(x.ended()))
-			}
-		}
-		if x.has(taleIntent) {
-			intent.offer(int64(x.intent))
-		}
-		if x.has(taleAsked) {
-			retries.offer(int64(x.attempts) - 1)
-		}
-	})
-}
-
 // load is what went on while faults held. The events of faults are all in the part.
 func (w *whole) load(c *Case) (l load) {
 	l.all.others = func(from, to int64) int { return w.flight.inFlight(w.markAt(from), w.markAt(to)) }
@@ -295,23 +136,6 @@ func (w *whole) load(c *Case) (l load) {
 	l.open = c.openUnits()
 	l.open.others = w.underWay
 	return l
-}
-
-// underWay counts the units of the scan that were acknowledged and had not ended at some time between two instants.
-func (w *whole) underWay(from, to int64) (n int) {
-	w.tales.each(func(_ history.Unit, x *tale) {
-		if x.within() || !x.has(taleAcked) {
-			return
-		}
-		begin, end := x.from()+int64(x.submitted()), w.last
-		if x.has(taleDone) {
-			end = x.from() + int64(x.ended())
-		}
-		if end > begin && begin < to && end > from {
-			n++
-		}
-	})
-	return n
 }
 
 // markAt finds the mark of the part's event i; nil beyond its last.

@@ -8,6 +8,7 @@ import "unsafe"
 type Block struct {
 	First  uint64  // seq of the first event
 	Shapes []Shape // which those are is each block's own affair
+	Count  []int   // of the events of each shape
 	Which  []uint16
 	T      []int64
 
@@ -18,6 +19,8 @@ type Block struct {
 	Trace []Ref
 	Token []uint64
 	At    []int64
+
+	Low, High Unit // the least and the greatest of Unit, where it has any
 
 	strings Ref      // how many strings there were before this block, the empty one included
 	ends    []uint32 // of the strings that are new in it, in text
@@ -78,8 +81,8 @@ func (p Place) At() int    { return int(p.b >> 32 & 0xffff) }
 
 // Clone is a block of its own, with no room to spare.
 func (b *Block) Clone() *Block {
-	return &Block{First: b.First, Shapes: exact(b.Shapes), Which: exact(b.Which), T: exact(b.T), Unit: exact(b.Unit), Actor: exact(b.Actor),
-		Key: exact(b.Key), Value: exact(b.Value), Trace: exact(b.Trace), Token: exact(b.Token), At: exact(b.At),
+	return &Block{First: b.First, Shapes: exact(b.Shapes), Count: exact(b.Count), Which: exact(b.Which), T: exact(b.T), Unit: exact(b.Unit), Actor: exact(b.Actor),
+		Key: exact(b.Key), Value: exact(b.Value), Trace: exact(b.Trace), Token: exact(b.Token), At: exact(b.At), Low: b.Low, High: b.High,
 		strings: b.strings, ends: exact(b.ends), text: exact(b.text)}
 }
 
@@ -87,7 +90,7 @@ func exact[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
 
 // Size is the number of bytes of the columns, and of the strings that are new in the block.
 func (b *Block) Size() (columns, strings int) {
-	columns = len(b.Shapes)*int(unsafe.Sizeof(Shape{})) + len(b.Which)*2 + len(b.T)*8 + len(b.Unit)*4 + len(b.Actor)*4 + len(b.Key)*4 +
+	columns = len(b.Shapes)*int(unsafe.Sizeof(Shape{})+unsafe.Sizeof(0)) + len(b.Which)*2 + len(b.T)*8 + len(b.Unit)*4 + len(b.Actor)*4 + len(b.Key)*4 +
 		len(b.Value)*4 + len(b.Trace)*4 + len(b.Token)*8 + len(b.At)*8
 	return columns, len(b.ends)*4 + len(b.text)
 }

@@ -76,6 +76,7 @@ func (b *Block) decode(payload []byte, first uint64, n int, before Ref) error {
 
 	words := uint64(b.Strings())
 	b.Unit = decodeColumn(c, b.Unit, union&HasUnit, sizes[0], uint64(NoUnit), "unit")
+	b.Low, b.High = bounds(b.Unit)
 	b.Actor = decodeColumn(c, b.Actor, union&HasActor, sizes[1], math.MaxUint32+1, "actor")
 	b.Key = decodeColumn(c, b.Key, union&HasKey, sizes[2], words, "key")
 	b.Value = decodeColumn(c, b.Value, union&HasValue, sizes[3], words, "value")
@@ -169,7 +170,9 @@ func (b *Block) decodeWhich(c *cursor, n int) (sizes [numColumns]int, union Colu
 	if c.err != nil {
 		return sizes, 0
 	}
-	count := make([]int, len(b.Shapes))
+	b.Count = resize(b.Count, len(b.Shapes))
+	count := b.Count
+	clear(count)
 	if len(b.Shapes) == 1 {
 		clear(b.Which)
 		count[0] = n
@@ -289,6 +292,15 @@ func decodeColumn[E ~uint32 | ~uint64 | ~int64](c *cursor, dst []E, has Columns,
 	}
 	c.b = src[at:]
 	return dst
+}
+
+// bounds are the least and the greatest of some units; no unit is between those of none.
+func bounds(units []Unit) (low, high Unit) {
+	low = NoUnit
+	for _, u := range units {
+		low, high = min(low, u), max(high, u)
+	}
+	return low, high
 }
 
 func resize[E any](s []E, n int) []E { return slices.Grow(s[:0], n)[:n] }

@@ -3,11 +3,13 @@ package history
 import "slices"
 
 // Part reads again, into memory, the events that keep wants, as a history of their own: with the same header, names and units, and beside it
-// the Seq that each event has in the whole. keep is asked about each event in order: its block, its shape, and where it stands.
-func (r *Reader) Part(keep func(b *Block, s *Shape, i int, p Place) bool) (h *History, seqs []uint64, err error) {
+// the Seq that each event has in the whole. in is asked of each block, by its number from 0, whether it may hold such an event; nil: all
+// may. Only of blocks that were read before is the answer heeded. keep is asked about each event of these in order: its block, its shape, and
+// where it stands.
+func (r *Reader) Part(in func(block int) bool, keep func(b *Block, s *Shape, i int, p Place) bool) (h *History, seqs []uint64, err error) {
 	h = &History{Header: r.Header, Warnings: r.Warnings, UnitNames: r.Units}
 	var widths []Place
-	err = r.Each(func(b *Block) error {
+	err = r.each(in, func(b *Block) error {
 		widths = widths[:0]
 		for k := range b.Shapes {
 			widths = append(widths, b.Shapes[k].Width())

@@ -103,9 +103,15 @@ func (r *Reader) Len() int { return r.events }
 
 // Each gives the blocks in order. The block is valid until the function returns, which ends the reading where it gives an error. Where
 // a block turns out to be corrupt the history ends before it, now and ever after: Damage then says so, and there is no error.
-func (r *Reader) Each(f func(*Block) error) error {
+func (r *Reader) Each(f func(*Block) error) error { return r.each(nil, f) }
+
+// each leaves out those blocks that in does not want, if they were read before.
+func (r *Reader) each(in func(block int) bool, f func(*Block) error) error {
 	if r.kept != nil {
-		for _, b := range r.kept {
+		for k, b := range r.kept {
+			if in != nil && !in(k) {
+				continue
+			}
 			if err := f(b); err != nil {
 				return err
 			}
@@ -114,6 +120,10 @@ func (r *Reader) Each(f func(*Block) error) error {
 	}
 	strings := Ref(1)
 	for k := range r.blocks {
+		if next := r.stringsBefore(k + 1); in != nil && next > 0 && !in(k) {
+			strings = next
+			continue
+		}
 		r.blocks[k].strings = strings
 		err := r.read(k)
 		var corrupt *CorruptError
@@ -133,6 +143,14 @@ func (r *Reader) Each(f func(*Block) error) error {
 		strings = Ref(r.block.Strings())
 	}
 	return nil
+}
+
+// stringsBefore is how many strings there are before a block; 0 where that is not known yet, and after the last one.
+func (r *Reader) stringsBefore(block int) Ref {
+	if block < len(r.blocks) {
+		return r.blocks[block].strings
+	}
+	return 0
 }
 
 // Keep holds all blocks in memory from here on, for one who reads them many times.

@@ -101,7 +101,7 @@ func TestWhatAWriterWritesIsReadBackEitherWay(t *testing.T) {
 
 func TestAPartIsWhatWasWanted(t *testing.T) {
 	file, events, _ := small(t)
-	h, seqs, err := readerOf(t, file).Part(func(b *Block, s *Shape, i int, p Place) bool { return (b.First+uint64(i))%3 == 1 })
+	h, seqs, err := readerOf(t, file).Part(nil, func(b *Block, s *Shape, i int, p Place) bool { return (b.First+uint64(i))%3 == 1 })
 	require.NoError(t, err)
 	require.Equal(t, 10, h.Len())
 	require.True(t, h.Sealed)
@@ -111,6 +111,34 @@ func TestAPartIsWhatWasWanted(t *testing.T) {
 		require.Equal(t, events[seq], e)
 		require.EqualValues(t, 3*k+1, seq)
 	}
+}
+
+func TestAPartLeavesOutBlocksThatWereReadBefore(t *testing.T) {
+	file, events, _ := small(t)
+	r := readerOf(t, file)
+	var firsts []uint64
+	want := func(block int) bool { return block == 1 }
+	all := func(*Block, *Shape, int, Place) bool { return true }
+	h, _, err := r.Part(want, all)
+	require.NoError(t, err)
+	require.Equal(t, len(events), h.Len(), "nobody knows yet how many strings are before a block")
+	require.NoError(t, r.Each(func(b *Block) error { firsts = append(firsts, b.First); return nil }))
+	require.NoError(t, r.Keep())
+	kept, _, err := r.Part(want, all)
+	require.NoError(t, err)
+	require.EqualValues(t, firsts[2]-firsts[1], kept.Len())
+
+	r = readerOf(t, file)
+	require.NoError(t, r.Each(func(*Block) error { return nil }))
+	h, seqs, err := r.Part(want, all)
+	require.NoError(t, err)
+	for k, seq := range seqs {
+		e := h.Event(k)
+		e.Seq = seq
+		require.Equal(t, events[seq], e)
+	}
+	require.Contains(t, seqs, firsts[1])
+	require.NotContains(t, seqs, uint64(0))
 }
 
 func TestStringsAreFoundInAnyBlock(t *testing.T) {

@@ -1,0 +1,300 @@
+package checkers
+
+// life is what a unit has been through, without when: enough to tell that nothing is wrong with a unit that lived an ordinary one. Whatever
+// does not fit puts the unit in doubt. Millions of units share a few lives, so each has a number, and what an event makes of a life is
+// found out once.
+type life struct {
+	flags    lifeFlags
+	kind     stateKind // as observed at the end
+	attempts uint8
+	ops      uint8  // operations, up to many
+	steps    uint32 // four bits for each step; see stepBits
+	seen     uint8  // states that somebody was shown and that must be recorded
+	recorded uint8  // those that are
+}
+
+type lifeFlags uint16
+
+const (
+	lifeMet    lifeFlags = 1 << iota // some event names it
+	inDoubt                          // it is judged by all that the history has of it
+	lifeAsked                        // a client submitted it
+	lifeAcked                        // and got an ok
+	lifeMaybe                        // some submit ended without an answer
+	lifeEffect                       // an effect of it was applied
+	lifeIntent                       // something showed that it was asked for
+	lifeDone                         // there is evidence of its end
+	lifeDead                         // it has a dead letter
+	lifeLoose                        // it has audit events without a number
+)
+
+// The four bits of a step: of one that a sink sees, and of one that is observed at the end.
+const (
+	bitDid       = 1 // applied
+	bitUndid     = 2 // undone
+	bitLooked    = 1 // observed
+	bitInForce   = 2 // and in force
+	bitAuditDo   = 4
+	bitAuditUndo = 8
+
+	lifeSteps = 8
+	lifeSlots = 8
+	many      = 255
+)
+
+// The first two lives.
+const (
+	lifeNone    = 0 // nothing is known of the unit
+	lifeInDoubt = 1
+)
+
+func (x *life) has(f lifeFlags) bool { return x.flags&f != 0 }
+
+func (x *life) doubt() { x.flags |= inDoubt }
+
+// unrecorded tells that it was seen in a state, and no audit event records that.
+func (x *life) unrecorded() bool { return x.seen&^x.recorded != 0 }
+
+func (x *life) refused() bool { return x.flags&(lifeAsked|lifeAcked|lifeMaybe) == lifeAsked }
+
+func (x *life) accounted() bool { return x.has(lifeDead) || x.kind == quarantined }
+
+// lives are those that units have had so far.
+type lives struct {
+	all    []life
+	number map[life]uint16
+}
+
+func newLives() lives {
+	l := lives{number: make(map[life]uint16)}
+	for _, x := range []life{{}, {flags: lifeMet | inDoubt}} {
+		l.number[x] = uint16(len(l.all))
+		l.all = append(l.all, x)
+	}
+	return l
+}
+
+// numberOf gives a life its number. All that are in doubt are one, and those that come when there are too many are in doubt.
+func (l *lives) numberOf(x life) uint16 {
+	if x.has(inDoubt) {
+		return lifeInDoubt
+	}
+	x.flags |= lifeMet
+	n, known := l.number[x]
+	switch {
+	case known:
+	case len(l.all) > lifeMask:
+		return lifeInDoubt
+	default:
+		n = uint16(len(l.all))
+		l.number[x] = n
+		l.all = append(l.all, x)
+	}
+	return n
+}
+
+// turn is what an event of one shape means to its unit.
+type turn struct {
+	act   action
+	op    opCode
+	doubt bool   // it puts the unit in doubt
+	timed bool   // it tells when what it tells of happened
+	loose bool   // an audit event without a number
+	again bool   // an audit event that came before
+	ends  bool   // it is evidence of an end
+	looks bool   // what its value says matters
+	step  uint32 // bits to set
+	guard uint32 // bits that must not be set yet
+	need  uint32 // bits that must be
+	slots uint8  // states that it records
+}
+
+// turns are a turn and what it makes of each life, as far as that was asked: by the class of the value, 0 where that does not matter.
+type turns struct {
+	turn
+	moves [][]move
+}
+
+// known gives a move that was made before; 0 for any other.
+func (t *turns) known(life uint16, class uint8) move {
+	if int(class) < len(t.moves) {
+		if row := t.moves[class]; int(life) < len(row) {
+			return row[life]
+		}
+	}
+	return 0
+}
+
+// moveOf finds out what a turn makes of a life.
+func (s *scan) moveOf(number uint16, t *turns, class uint8) move {
+	if mv := t.known(number, class); mv != 0 {
+		return mv
+	}
+	next, mv := s.live(s.all[number], &t.turn, class)
+	mv |= moveKnown | move(s.numberOf(next))
+	for len(t.moves) <= int(class) {
+		t.moves = append(t.moves, nil)
+	}
+	row := t.moves[class]
+	for len(row) <= int(number) {
+		row = append(row, 0)
+	}
+	row[number], t.moves[class] = mv, row
+	return mv
+}
+
+// live goes through a turn of a life.
+func (s *scan) live(x life, t *turn, number uint8) (life, move) {
+	if x.has(inDoubt) {
+		return x, 0
+	}
+	if t.doubt {
+		x.doubt()
+		return x, 0
+	}
+	says := class{state: -1}
+	if t.looks {
+		says = s.classes[number-1]
+	}
+	mv := move(0)
+	switch t.act {
+	case actInvoke:
+		if x.ops < many {
+			x.ops++
+		}
+		if t.op == opSubmit {
+			mv = x.ask()
+		}
+	case actInfo:
+		if t.op == opSubmit {
+			x.flags |= lifeMaybe
+		}
+	case actOK:
+		mv = s.answered(&x, t, says.state)
+	case actApplied:
+		x.flags |= lifeEffect
+		mv = x.show()
+		x.did(t)
+	case actAudit:
+		mv = x.show()
+		if !t.again {
+			mv |= x.recordedBy(t)
+		}
+	case actState:
+		if x.kind = s.kindOf(says.state); says.state < 0 {
+			x.doubt()
+		}
+		s.saw(&x, says.state)
+	case actLetter:
+		x.flags |= lifeDead
+	case actStep:
+		if x.steps = x.steps&^t.guard | t.step; says.force {
+			x.steps |= t.need
+		}
+	case actExchange:
+		if says.fault {
+			x.doubt()
+		}
+	}
+	return x, mv
+}
+
+func (x *life) ask() move {
+	if x.attempts++; x.attempts == 0 {
+		x.doubt()
+	}
+	if x.has(lifeAsked) {
+		return 0
+	}
+	x.flags |= lifeAsked
+	return moveAsk
+}
+
+// show takes evidence that a unit's intent is durable.
+func (x *life) show() move {
+	switch {
+	case x.has(lifeIntent):
+		return 0
+	case !x.has(lifeAsked):
+		x.doubt() // something was seen of it before anybody asked for it
+		return 0
+	}
+	x.flags |= lifeIntent
+	return moveShow
+}
+
+// answered takes an answer that was ok.
+func (s *scan) answered(x *life, t *turn, state int) (mv move) {
+	if t.op != opSubmit && t.op != opRead {
+		return 0
+	}
+	s.saw(x, state)
+	if t.op == opSubmit {
+		s.total.acked = true
+		mv = x.show()
+		if !x.has(lifeAcked) {
+			x.flags |= lifeAcked
+			mv |= moveWrite
+		}
+	} else if s.kindOf(state).terminal() {
+		mv = x.finish(t)
+	}
+	return mv
+}
+
+// finish takes evidence of its end.
+func (x *life) finish(t *turn) move {
+	switch {
+	case !x.has(lifeAsked):
+		x.doubt()
+		return 0
+	case !x.has(lifeDone):
+		x.flags |= lifeDone
+		return moveWrite | moveEnd
+	case t.timed:
+		return moveEarlier
+	}
+	return 0
+}
+
+// saw notes that somebody was shown a unit in a state.
+func (s *scan) saw(x *life, state int) {
+	if state < 0 || s.stateAudit[state] < 0 {
+		return
+	}
+	if slot := s.slot(state); slot < lifeSlots {
+		x.seen |= 1 << slot
+	} else {
+		x.doubt()
+	}
+}
+
+// slot numbers the states that must be recorded.
+func (s *scan) slot(state int) (n int) {
+	for _, t := range s.stateAudit[:state] {
+		if t >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// did sets the bits of a turn.
+func (x *life) did(t *turn) {
+	if x.steps&t.guard != 0 || x.steps&t.need != t.need {
+		x.doubt()
+	}
+	x.steps |= t.step
+}
+
+func (x *life) recordedBy(t *turn) (mv move) {
+	if t.loose {
+		x.flags |= lifeLoose
+	}
+	x.did(t)
+	x.recorded |= t.slots
+	if t.ends {
+		mv = x.finish(t)
+	}
+	return mv
+}
