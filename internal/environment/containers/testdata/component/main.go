@@ -1,0 +1,56 @@
+// Command component is what the containers of these tests run: an HTTP server that does what it is asked to.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	fmt.Println("hello from", os.Args[1])
+	if os.Args[1] == "failing" {
+		fmt.Fprintln(os.Stderr, "cannot go on")
+		os.Exit(3)
+	}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	http.HandleFunc("/ready", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
+		c, err := net.DialTimeout("tcp", r.FormValue("addr"), 300*time.Millisecond)
+		if err != nil {
+			fmt.Fprint(w, err)
+			return
+		}
+		defer c.Close()
+		said, err := io.ReadAll(c)
+		fmt.Fprint(w, string(said), err)
+	})
+	http.HandleFunc("/write", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, os.WriteFile(r.FormValue("file"), []byte("written"), 0o644))
+	})
+	http.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Environ()) })
+	http.HandleFunc("/die", func(w http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		os.Exit(code)
+	})
+	http.HandleFunc("/eat", func(w http.ResponseWriter, r *http.Request) {
+		var eaten [][]byte
+		for {
+			eaten = append(eaten, bytes.Repeat([]byte("x"), 1<<20))
+		}
+	})
+	go func() { fmt.Println(http.ListenAndServe(os.Args[2], nil)) }()
+	<-term
+	if os.Args[1] == "stubborn" {
+		select {}
+	}
+	fmt.Println("drained")
+}
