@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,21 +21,31 @@ import (
 type probe struct {
 	name string
 	try  func(context.Context) (string, error)
+	// optional: why the machine is fit without it; "": it is not.
+	optional string
 }
 
 func newDoctor() *cobra.Command {
-	var out string
+	var out, env string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether this machine can run what wreckon runs",
-		Long:  "Try each thing that a run needs: loopback ports, process signals, disk. Exit 0 if all is there, 4 if not.",
-		Args:  cobra.NoArgs,
+		Long: "Try each thing that a run needs: loopback ports, process signals, disk; and a container engine, which only --env docker\nneeds. " +
+			"Exit 0 if all is there, 4 if not.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), 20*time.Second)
+			if !slices.Contains(environmentNames(), env) {
+				return unknown("environment", env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
 			bad := 0
-			for _, p := range probes(out) {
+			for _, p := range probes(out, env) {
 				said, err := p.try(ctx)
+				if err != nil && p.optional != "" {
+					fmt.Fprintf(cmd.OutOrStdout(), "– %-10s %v; %s\n", p.name, err, p.optional)
+					continue
+				}
 				if err != nil {
 					bad++
 					fmt.Fprintf(cmd.OutOrStdout(), "✗ %-10s %v\n", p.name, err)
@@ -48,17 +60,23 @@ func newDoctor() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "runs", "directory that the run directories go into")
+	cmd.Flags().StringVar(&env, "env", environmentNames()[0], "environment that the machine must be fit for: "+strings.Join(environmentNames(), " or "))
 	return cmd
 }
 
-func probes(out string) []probe {
+func probes(out, env string) []probe {
+	containers := probe{name: "containers", try: func(ctx context.Context) (string, error) { return tryContainers(ctx, out) }}
+	if env != "docker" {
+		containers.optional = "only --env docker needs it"
+	}
 	return []probe{
-		{"system", func(context.Context) (string, error) {
+		{name: "system", try: func(context.Context) (string, error) {
 			return fmt.Sprintf("%s/%s, %d CPUs, wreckon %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), toolVersion()), nil
 		}},
-		{"loopback", tryLoopback},
-		{"processes", tryProcess},
-		{"disk", func(context.Context) (string, error) { return tryDisk(out) }},
+		{name: "loopback", try: tryLoopback},
+		{name: "processes", try: tryProcess},
+		{name: "disk", try: func(context.Context) (string, error) { return tryDisk(out) }},
+		containers,
 	}
 }
 

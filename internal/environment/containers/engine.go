@@ -26,11 +26,30 @@ func connect(ctx context.Context) (*client.Client, error) {
 		return nil, fmt.Errorf("connect to the container engine: %w", err)
 	}
 	// Without an engine the library gives a client all the same.
-	if _, err := library.Client.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
-		library.Client.Close()
+	if _, err := library.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
+		library.Close()
 		return nil, fmt.Errorf("connect to the container engine: %w", err)
 	}
+	// It also takes another engine where the one that was named does not answer.
+	if want, got := os.Getenv("DOCKER_HOST"), library.DaemonHost(); want != "" && want != got {
+		library.Close()
+		return nil, fmt.Errorf("connect to the container engine: DOCKER_HOST names %s, which does not answer (%s does)", want, got)
+	}
 	return library.Client, nil
+}
+
+// Describe says which engine would be used, and how.
+func Describe(ctx context.Context) (string, error) {
+	engine, err := connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer engine.Close()
+	v, err := engine.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return "", fmt.Errorf("ask the container engine: %w", err)
+	}
+	return fmt.Sprintf("engine %s (API %s) at %s; %s", v.Version, engine.ClientVersion(), engine.DaemonHost(), reaper()), nil
 }
 
 // reaperSwitch is the library's own setting. It reads it once, before its first call.
