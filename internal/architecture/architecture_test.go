@@ -45,7 +45,8 @@ var arrows = map[string][]string{
 	"internal/proof":        {"checkers"},
 	"internal/otlp":         {},
 	"internal/architecture": {},
-	"internal/servers":      {},
+	"internal/servers":      {"internal/postgres"},
+	"internal/postgres":     {},
 	"internal/spelling":     {},
 	"cmd/wreckon":           {"..."},
 }
