@@ -16,7 +16,7 @@ import (
 
 // buildBookings builds the office that keeps bookings and seats.
 func buildBookings(ctx context.Context, p *process) error {
-	if err := p.alone(ctx, "bookings.db", booking.Schema, lease.Schema, idempotency.Schema); err != nil {
+	if err := p.alone(ctx, booking.Schema, lease.Schema, idempotency.Schema); err != nil {
 		return err
 	}
 	o := &booking.Office{
@@ -61,12 +61,11 @@ func (p *process) office() *booking.Client {
 	return c
 }
 
-// alone opens the database of a component that has no broker, and serves its audit trail itself.
-func (p *process) alone(ctx context.Context, file string, schemas ...store.Schema) (err error) {
-	if p.db, err = store.Open(ctx, p.file(file), p.cfg.sync, append(schemas, audit.Schema)...); err != nil {
+// alone opens the store of a component that has no broker, and serves its audit trail itself.
+func (p *process) alone(ctx context.Context, schemas ...store.Schema) error {
+	if err := p.store(ctx, p.cfg.component, append(schemas, audit.Schema)...); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
 	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, nil)
 	p.ready = append(p.ready, p.reads)
 	p.observe = append(p.observe, p.observeChain)

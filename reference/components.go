@@ -55,9 +55,6 @@ var streams = []broker.Stream{
 	{Name: "AUDIT", Subjects: "audit.>", Consumers: []string{"audit"}},
 }
 
-// apiFile is the database that the api writes and the relay reads.
-const apiFile = "api.db"
-
 func buildBroker(ctx context.Context, p *process) error {
 	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, streams, p.log)
 	if err != nil {
@@ -73,7 +70,7 @@ func buildBroker(ctx context.Context, p *process) error {
 }
 
 func buildAPI(ctx context.Context, p *process) error {
-	if err := p.open(ctx, apiFile, inbox.Schema, idempotency.Schema, api.Schema); err != nil {
+	if err := p.open(ctx, inbox.Schema, idempotency.Schema, api.Schema); err != nil {
 		return err
 	}
 	if err := p.dial(); err != nil {
@@ -93,11 +90,10 @@ func buildAPI(ctx context.Context, p *process) error {
 }
 
 // buildRelay builds the outbox relay of the api as a process of its own. The other services run theirs inside.
-func buildRelay(ctx context.Context, p *process) (err error) {
-	if p.db, err = store.Open(ctx, p.file(apiFile), p.cfg.sync, outbox.Schema); err != nil {
+func buildRelay(ctx context.Context, p *process) error {
+	if err := p.store(ctx, "api", outbox.Schema); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
 	p.idle = append(p.idle, p.unsent)
 	p.ready = append(p.ready, p.reads)
 	if err := p.dial(); err != nil {
@@ -156,11 +152,10 @@ func buildShipping(ctx context.Context, p *process) error {
 	return nil
 }
 
-func buildAudit(ctx context.Context, p *process) (err error) {
-	if p.db, err = store.Open(ctx, p.file("audit.db"), p.cfg.sync, inbox.Schema, audit.LedgerSchema); err != nil {
+func buildAudit(ctx context.Context, p *process) error {
+	if err := p.store(ctx, p.cfg.component, inbox.Schema, audit.LedgerSchema); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
 	p.inbox = &inbox.Inbox{DB: p.db}
 	p.ready = append(p.ready, p.reads)
 	p.observe = append(p.observe, p.observeInbox)
@@ -186,7 +181,7 @@ func buildAudit(ctx context.Context, p *process) (err error) {
 
 // service is what saga, inventory, payments and shipping have in common: a database of their own, and a relay inside.
 func (p *process) service(ctx context.Context, schemas ...store.Schema) error {
-	if err := p.open(ctx, p.cfg.component+".db", append(schemas, inbox.Schema)...); err != nil {
+	if err := p.open(ctx, append(schemas, inbox.Schema)...); err != nil {
 		return err
 	}
 	if err := p.dial(); err != nil {
@@ -196,13 +191,11 @@ func (p *process) service(ctx context.Context, schemas ...store.Schema) error {
 	return nil
 }
 
-// open opens the component's database, with an inbox, an outbox and an audit trail.
-func (p *process) open(ctx context.Context, file string, schemas ...store.Schema) (err error) {
-	p.db, err = store.Open(ctx, p.file(file), p.cfg.sync, append(schemas, outbox.Schema, audit.Schema)...)
-	if err != nil {
+// open opens the component's store, with an inbox, an outbox and an audit trail.
+func (p *process) open(ctx context.Context, schemas ...store.Schema) error {
+	if err := p.store(ctx, p.cfg.component, append(schemas, outbox.Schema, audit.Schema)...); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
 	p.inbox = &inbox.Inbox{DB: p.db, Failures: p.cfg.parts.Failures}
 	p.box = outbox.NewBox(p.cfg.component)
 	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, p.box)

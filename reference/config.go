@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type config struct {
 	control       string
 	controlPublic bool
 	data          string
+	store         string
 	broker        string
 	gateway       string
 	queue         string
@@ -71,6 +73,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.StringVar(&c.control, "control", "", "`address` of the control server")
 	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
 	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
+	flags.StringVar(&c.store, "store", "", "`URL` of a PostgreSQL database, which gets a schema for each service; the password is PGPASSWORD in the environment (default: files of SQLite in --data)")
 	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
 	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers, confirmer and ingester")
 	flags.StringVar(&c.queue, "queue", "", "`URL` of the queue, for workers")
@@ -132,6 +135,9 @@ func (c *config) check() error {
 	need("--data", c.data)
 	need("--control", c.control)
 	need("CONTROL_TOKEN in the environment", c.controlToken)
+	if u, err := url.Parse(c.store); c.store != "" && (err != nil || !store.IsURL(c.store) || u.Query().Has("search_path")) {
+		wrong = append(wrong, errors.New("--store is no postgres:// URL without a search_path"))
+	}
 	need("--listen", c.listen, "api", "broker", "queue", "bookings", "intake")
 	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer", "ingester")
 	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit", "intake", "ingester")

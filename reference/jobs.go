@@ -15,7 +15,7 @@ import (
 
 // buildQueue builds the queue of jobs. It has no broker, and serves its audit trail itself.
 func buildQueue(ctx context.Context, p *process) error {
-	if err := p.alone(ctx, "queue.db", jobs.Schema, lease.Schema, idempotency.Schema); err != nil {
+	if err := p.alone(ctx, jobs.Schema, lease.Schema, idempotency.Schema); err != nil {
 		return err
 	}
 	q := &jobs.Queue{DB: p.db, Trail: p.trail, Lease: p.cfg.lease, Fence: p.cfg.parts.JobFence}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -175,7 +176,26 @@ func (p *process) backoff(purpose string) *policy.Backoff {
 	return p.cfg.parts.Backoff(p.cfg.retryBase, p.cfg.retryCap, p.rng(purpose))
 }
 
-func (p *process) file(name string) string { return filepath.Join(p.cfg.data, name) }
+// store opens the store of a service.
+func (p *process) store(ctx context.Context, service string, schemas ...store.Schema) (err error) {
+	place := filepath.Join(p.cfg.data, service+".db")
+	if p.cfg.store != "" {
+		u, err := url.Parse(p.cfg.store)
+		if err != nil {
+			return fmt.Errorf("open store: %w", err)
+		}
+		q := u.Query()
+		q.Set("search_path", service)
+		u.RawQuery = q.Encode()
+		place = u.String()
+	}
+	if p.db, err = store.Open(ctx, place, p.cfg.sync, schemas...); err != nil {
+		return err
+	}
+	p.db.Turn = p.cfg.parts.Turn
+	p.closers = append(p.closers, func(context.Context) error { return p.db.Close() })
+	return nil
+}
 
 func (p *process) controlHandler() http.Handler {
 	return control.Server{

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wreckon/wreckon/internal/servers"
 	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/reference/audit"
 	"github.com/wreckon/wreckon/reference/control"
@@ -74,6 +75,24 @@ func (b *syncBuffer) String() string {
 
 // start brings up all components and waits until they are ready.
 func start(t testing.TB, extra ...string) *system {
+	s := prepare(t, extra...)
+	s.launchAll()
+	return s
+}
+
+// startOnPostgres does so with a PostgreSQL for a store, at the other end of edges like "api -> postgres".
+func startOnPostgres(t testing.TB, extra ...string) *system {
+	s := prepare(t, extra...)
+	addr := servers.Postgres(t)
+	for _, c := range reference.Components[1:] {
+		s.edges[c+" -> postgres"] = newProxy(t, addr)
+	}
+	s.launchAll()
+	return s
+}
+
+// prepare makes a system that nothing runs of yet.
+func prepare(t testing.TB, extra ...string) *system {
 	s := &system{
 		t: t, dir: t.TempDir(), gateway: newGateway(t), extra: extra,
 		ports: map[string]string{}, edges: map[string]*proxy{}, procs: map[string]*exec.Cmd{}, logs: map[string]*syncBuffer{},
@@ -90,13 +109,16 @@ func start(t testing.TB, extra ...string) *system {
 	for _, c := range []string{"payments", "shipping"} {
 		s.edges[c+" -> gateway"] = newProxy(t, s.gateway.Listener.Addr().String())
 	}
+	return s
+}
+
+func (s *system) launchAll() {
 	for _, c := range reference.Components {
 		s.launch(c)
 	}
 	for _, c := range reference.Components {
 		s.waitReady(c)
 	}
-	return s
 }
 
 // nextPort is where the search for the next free port begins. Ports below the range that outgoing connections take are not taken by
@@ -130,6 +152,9 @@ func (s *system) launch(component string) {
 	}
 	if e := s.edges[component+" -> gateway"]; e != nil {
 		args = append(args, "--gateway", "http://"+e.Addr().String())
+	}
+	if e := s.edges[component+" -> postgres"]; e != nil {
+		args = append(args, "--store", servers.PostgresURL(e.Addr().String()))
 	}
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asComponent+"=1", "CONTROL_TOKEN="+controlToken, "GATEWAY_TOKEN="+gatewayToken,

@@ -30,6 +30,7 @@ var Schema = store.Schema{Name: "orders", SQL: `
 		version  INTEGER NOT NULL,
 		note     TEXT NOT NULL DEFAULT '',
 		trace    TEXT NOT NULL,
+		amount   INTEGER NOT NULL,
 		body     BLOB NOT NULL
 	) WITHOUT ROWID;
 	CREATE INDEX orders_pending ON orders (order_id) WHERE state = 'pending'`}
@@ -70,8 +71,8 @@ func ByKey(tx *store.Tx, r Request) (before []byte, err error) {
 	if err != nil || before != nil {
 		return before, err
 	}
-	added, err := tx.Exec(`INSERT INTO orders (order_id, state, version, trace, body) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
-		r.Order.OrderID, orders.Pending, r.Trace, r.Body)
+	added, err := tx.Exec(`INSERT INTO orders (order_id, state, version, trace, amount, body) VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		r.Order.OrderID, orders.Pending, r.Trace, r.Order.Amount, r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("insert order: %w", err)
 	}
@@ -152,11 +153,10 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 				answer = before
 				return nil
 			}
-			err = s.Trail.Append(tx, audit.Entry{OrderID: o.OrderID, Transition: "accepted", Attempt: 1, Trace: trace})
-			if err != nil {
+			if err := also(tx); err != nil {
 				return err
 			}
-			return also(tx)
+			return s.Trail.Append(tx, audit.Entry{OrderID: o.OrderID, Transition: "accepted", Attempt: 1, Trace: trace})
 		})
 	})
 	if err != nil {

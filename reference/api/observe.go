@@ -28,7 +28,7 @@ func (s *Service) Observe(ctx context.Context, emit func(any) error) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
-	sum, err := s.DB.Count(ctx, `SELECT coalesce(sum(json_extract(CAST(body AS TEXT), '$.amount')), 0) FROM orders WHERE state = ?`, orders.Completed)
+	sum, err := s.DB.Count(ctx, `SELECT coalesce(sum(amount), 0) FROM orders WHERE state = ?`, orders.Completed)
 	if err != nil {
 		return fmt.Errorf("add up orders: %w", err)
 	}

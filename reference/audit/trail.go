@@ -100,8 +100,11 @@ type Chain struct {
 	Box    *outbox.Box // nil: the trail stays here and is read with After
 }
 
-// Link adds one entry to the end of the chain and to the outbox.
+// Link adds one entry to the end of the chain and to the outbox. There must be one at a time who does: it takes the transaction's turn.
 func (c Chain) Link(tx *store.Tx, e Entry) error {
+	if err := tx.Turn(); err != nil {
+		return fmt.Errorf("append audit entry: %w", err)
+	}
 	seq, prev, err := head(tx)
 	if err != nil {
 		return fmt.Errorf("append audit entry: %w", err)

@@ -201,7 +201,7 @@ func (o *Office) Claim(ctx context.Context, owner string) (grant *Grant, err err
 		now := time.Now()
 		b, err := scan(func(into ...any) error {
 			return tx.Row(selectBooking+` LEFT JOIN leases ON resource = booking_id
-				WHERE (state = 'held' AND NOT abandoned AND valid_until > ? OR state = 'confirming')
+				WHERE (state = 'held' AND abandoned = 0 AND valid_until > ? OR state = 'confirming')
 				AND (owner IS NULL OR owner = '' OR expires_at <= ?) ORDER BY number LIMIT 1`,
 				[]any{now.Add(o.Call).UnixMilli(), now.UnixMilli()}, into...)
 		})

@@ -23,9 +23,9 @@ var UpsertOnRetry = Defect{
 }
 
 func upsert(tx *store.Tx, r api.Request) (before []byte, err error) {
-	_, err = tx.Exec(`INSERT INTO orders (order_id, state, version, trace, body) VALUES (?, ?, 1, ?, ?) ON CONFLICT (order_id)
-		DO UPDATE SET state = excluded.state, version = excluded.version, trace = excluded.trace, body = excluded.body`,
-		r.Order.OrderID, orders.Pending, r.Trace, r.Body)
+	_, err = tx.Exec(`INSERT INTO orders (order_id, state, version, trace, amount, body) VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (order_id)
+		DO UPDATE SET state = excluded.state, version = excluded.version, trace = excluded.trace, amount = excluded.amount, body = excluded.body`,
+		r.Order.OrderID, orders.Pending, r.Trace, r.Order.Amount, r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("upsert order: %w", err)
 	}

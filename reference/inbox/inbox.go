@@ -94,10 +94,10 @@ type Seen struct {
 // deliveries that were killed before they could write anything.
 func (in *Inbox) Arrive(tx *store.Tx, d message.Delivery) (Seen, error) {
 	var s Seen
-	err := tx.Row(`INSERT INTO inbox (id, deliveries, first_at) VALUES (?1, max(1, ?2), ?3)
-		ON CONFLICT (id) DO UPDATE SET deliveries = max(deliveries + 1, ?2)
+	err := tx.Row(`INSERT INTO inbox (id, deliveries, first_at) VALUES (?1, ?2, ?3)
+		ON CONFLICT (id) DO UPDATE SET deliveries = CASE WHEN inbox.deliveries < ?2 THEN ?2 ELSE inbox.deliveries + 1 END
 		RETURNING done, deliveries, failures`,
-		[]any{d.ID, d.Number, time.Now().UnixMilli()}, &s.Done, &s.Deliveries, &s.Failures)
+		[]any{d.ID, max(1, d.Number), time.Now().UnixMilli()}, &s.Done, &s.Deliveries, &s.Failures)
 	if err != nil {
 		return s, fmt.Errorf("record delivery of %s: %w", d.ID, err)
 	}

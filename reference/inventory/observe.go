@@ -35,7 +35,7 @@ func (w *Warehouse) Observe(ctx context.Context, emit func(any) error) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read stock: %w", err)
 	}
-	inForce, err := w.DB.Count(ctx, `SELECT coalesce(sum(quantity), 0) FROM reservations WHERE in_force`)
+	inForce, err := w.DB.Count(ctx, `SELECT coalesce(sum(quantity), 0) FROM reservations WHERE in_force = 1`)
 	if err != nil {
 		return fmt.Errorf("read reservations: %w", err)
 	}

@@ -260,8 +260,8 @@ func (q *Queue) SetAside(ctx context.Context, r Report) error {
 var transitions = map[string]string{Completed: "completed", Queued: "handed-back", Quarantined: "quarantined"}
 
 func (q *Queue) leave(tx *store.Tx, g Grant, r Report, state string) error {
-	_, err := tx.Exec(`UPDATE jobs SET state = ?, version = version + 1, place = max(place, ?), reason = ? WHERE job_id = ?`,
-		state, r.Place, r.Reason, r.JobID)
+	_, err := tx.Exec(`UPDATE jobs SET state = ?1, version = version + 1, place = CASE WHEN place < ?2 THEN ?2 ELSE place END, reason = ?3
+		WHERE job_id = ?4`, state, r.Place, r.Reason, r.JobID)
 	if err != nil {
 		return err
 	}

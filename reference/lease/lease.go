@@ -66,8 +66,8 @@ func Acquire(tx *store.Tx, resource, owner string, ttl time.Duration) (Lease, er
 		return Lease{}, fmt.Errorf("acquire lease on %s: %w", resource, err)
 	}
 	taken, err := tx.Exec(`INSERT INTO leases (resource, owner, token, expires_at) VALUES (?1, ?2, 1, ?3)
-		ON CONFLICT (resource) DO UPDATE SET owner = ?2, token = token + 1, expires_at = ?3
-		WHERE owner = '' OR expires_at <= ?4`,
+		ON CONFLICT (resource) DO UPDATE SET owner = ?2, token = leases.token + 1, expires_at = ?3
+		WHERE leases.owner = '' OR leases.expires_at <= ?4`,
 		resource, owner, l.Expires.UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return Lease{}, fmt.Errorf("acquire lease on %s: %w", resource, err)

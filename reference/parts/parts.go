@@ -18,10 +18,12 @@ import (
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
 	"github.com/wreckon/wreckon/reference/saga"
+	"github.com/wreckon/wreckon/reference/store"
 )
 
 // Parts are the strategies a component is built from.
 type Parts struct {
+	Turn     store.Turn          // when a transaction takes its turn
 	Enter    api.Enter           // how the api knows a request that comes again
 	Announce api.NewAnnounce     // how the api makes the rest of the system hear of an order
 	Forward  outbox.Forward      // in what order a relay publishes and marks
@@ -56,6 +58,7 @@ type Parts struct {
 // Right returns the strategies that keep the promises.
 func Right() *Parts {
 	return &Parts{
+		Turn:     store.AtBegin,
 		Enter:    api.ByKey,
 		Announce: api.ThroughOutbox,
 		Forward:  outbox.PublishThenMark,

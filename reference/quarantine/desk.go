@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wreckon/wreckon/reference/audit"
@@ -160,12 +161,9 @@ func (k Desk) audit(tx *store.Tx, l inbox.Letter, who Person, amount int64, tran
 
 // approvals lists who has agreed.
 func approvals(tx *store.Tx, l inbox.Letter) (names []string, err error) {
-	var list []byte
-	if err := tx.Row(`SELECT json_group_array(actor) FROM approvals WHERE letter = ?`, []any{l.ID}, &list); err != nil {
+	var list string
+	if err := tx.Row(`SELECT coalesce(string_agg(actor, ?), '') FROM approvals WHERE letter = ?`, []any{"\n", l.ID}, &list); err != nil {
 		return nil, fmt.Errorf("read approvals: %w", err)
 	}
-	if err := json.Unmarshal(list, &names); err != nil {
-		return nil, fmt.Errorf("read approvals: %w", err)
-	}
-	return names, nil
+	return strings.FieldsFunc(list, func(r rune) bool { return r == '\n' }), nil
 }

@@ -40,7 +40,7 @@ func (o *Orchestrator) observeHeld(ctx context.Context, emit func(any) error) er
 	if unknown > 0 {
 		return nil
 	}
-	sum, err := o.DB.Count(ctx, `SELECT coalesce(sum(json_extract(CAST(body AS TEXT), '$.amount')), 0) FROM sagas WHERE state = ? AND asked = ?`,
+	sum, err := o.DB.Count(ctx, `SELECT coalesce(sum(amount), 0) FROM sagas WHERE state = ? AND asked = ?`,
 		orders.Quarantined, orders.Ship)
 	if err != nil {
 		return fmt.Errorf("add up sagas: %w", err)

@@ -41,6 +41,7 @@ var Schema = store.Schema{Name: "saga", SQL: `
 		ended    INTEGER NOT NULL DEFAULT 0,
 		asked    TEXT NOT NULL DEFAULT '',
 		trace    TEXT NOT NULL,
+		amount   INTEGER NOT NULL,
 		body     BLOB NOT NULL
 	) WITHOUT ROWID;
 	CREATE INDEX sagas_open ON sagas (order_id) WHERE ended = 0;
@@ -129,8 +130,8 @@ func (o *Orchestrator) Created(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		telemetry.About(ctx, telemetry.Job{ID: order.OrderID})
-		added, err := tx.Exec(`INSERT INTO sagas (order_id, state, trace, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			order.OrderID, Reserving, d.Trace, d.Data)
+		added, err := tx.Exec(`INSERT INTO sagas (order_id, state, trace, amount, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			order.OrderID, Reserving, d.Trace, order.Amount, d.Data)
 		if err != nil {
 			return fmt.Errorf("begin saga: %w", err)
 		}

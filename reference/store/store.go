@@ -1,14 +1,18 @@
-// Package store opens the SQLite file of a service and runs its transactions.
+// Package store keeps what a service knows, and runs its transactions. Where it keeps it is a matter of configuration: in a file of
+// SQLite, or in a schema of a PostgreSQL database. The services cannot tell.
 //
-// Promise: what is written in one Write is there entirely or not at all, whatever is killed when; and transactions of one file,
-// even of several processes, commit one after the other, in the order in which they were begun. The outbox and the audit chain
-// build on that order.
+// Promise: what is written in one Write is there entirely or not at all, whatever is killed when; and transactions of one store,
+// even of several processes, commit one after the other, in the order in which they took their turn, each seeing all before it. The
+// outbox and the audit chain build on that order: an id that was drawn earlier is never committed later, so that a reader in the order of
+// ids passes nobody over.
 //
-// How: write-ahead logging, so that readers never wait for the writer; one connection for writing, which begins every transaction
-// with BEGIN IMMEDIATE, so that a transaction which has started never fails half-way for want of the lock.
+// How: every transaction takes its turn before it reads anything. In SQLite that is BEGIN IMMEDIATE; in PostgreSQL, whose transactions
+// would otherwise run beside one another, an advisory lock that is the schema's and is given back by COMMIT itself, after what was
+// committed can be seen.
 //
-// Cost: one writer at a time, and with synchronous=full one fsync for each commit. Breaks: across machines, and when a process is
-// stopped (not killed) between BEGIN and COMMIT: everyone else then waits for busyTimeout and gets an error, nothing is lost.
+// Cost: one writer at a time for each store, and one flush of a log for each commit. In PostgreSQL each statement is a round trip within
+// the turn. Breaks: when a process is stopped (not killed) between BEGIN and COMMIT: everyone else then waits for patience and gets an
+// error, nothing is lost.
 //
 // It must never know what is stored.
 package store
@@ -18,16 +22,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
-	"sync"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite", in Go: nothing to install
 )
 
-// busyTimeout is how long a transaction waits for the lock of another process.
-const busyTimeout = 2 * time.Second
+// patience is how long a transaction waits for its turn, and, where there is a connection, any statement for its answer.
+const patience = 2 * time.Second
+
+// ErrUnsure says that COMMIT was sent and no answer came: the transaction has happened or it has not, and nobody here knows. Whoever gets it must
+// not take it for a failure, but do the same again under the same key, and find out.
+var ErrUnsure = errors.New("nobody knows whether it is committed")
 
 // Sync is SQLite's synchronous setting. A killed process loses nothing with any of them, a machine without power does.
 type Sync string
@@ -39,86 +43,82 @@ const (
 	Off    Sync = "off"    // a power cut may destroy the file
 )
 
-// Schema is the part of a database that one package owns. Its SQL is run once in the life of a file.
+// Schema is the part of a store that one package owns. Its SQL is run once in the life of a store.
+//
+// It is written in SQLite's words, of which PostgreSQL is told its own: INTEGER for every number, BLOB for bytes, INTEGER PRIMARY KEY for a
+// number that is counted up. Statements are written in what both understand, with ? or ?1 for arguments.
 type Schema struct{ Name, SQL string }
 
-// DB is an open database.
-//
-// Parsing takes SQLite longer than most of our statements take to run, so each is parsed once and kept.
+// Turn is when a transaction takes its turn.
+type Turn int
+
+// The times.
+const (
+	AtBegin Turn = iota // before it reads anything: there is never another beside it
+	Late                // when it asks for it with Tx.Turn, or never. SQLite knows only AtBegin
+)
+
+// DB is an open store.
 type DB struct {
-	write *sql.DB
-	turn  chan struct{} // holds one element while a transaction runs; guards the two below
-	conn  *sql.Conn     // of write, the only one
-	stmts map[string]*sql.Stmt
-
-	read    *sql.DB
-	mu      sync.Mutex // guards queries
-	queries map[string]*sql.Stmt
+	Turn Turn // of all its transactions
+	backend
 }
 
-// Open opens or creates the file at path and adds the schemas it has not got yet. Several processes may do this at once.
-func Open(ctx context.Context, path string, mode Sync, schemas ...Schema) (*DB, error) {
-	write, err := connect(path, mode, 1)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	read, err := connect(path, mode, 4)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), write.Close())
-	}
-	db := &DB{
-		write: write, turn: make(chan struct{}, 1), stmts: map[string]*sql.Stmt{},
-		read: read, queries: map[string]*sql.Stmt{},
-	}
-	if err := db.prepare(ctx, schemas); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
-	}
-	return db, nil
+// backend is where a store is kept.
+type backend interface {
+	// begin opens a transaction. ctx bounds the wait for it.
+	begin(ctx context.Context, turn Turn) (session, error)
+	query(ctx context.Context, query string, args []any) (*Rows, error)
+	row(ctx context.Context, query string, args, into []any) error
+	// tables counts the tables of a name.
+	tables(ctx context.Context, name string) (int, error)
+	// words turns the SQL of a Schema into its own.
+	words(sql string) string
+	// passes tells of an error that goes away by itself while a store is opened.
+	passes(err error) bool
+	close() error
 }
 
-func connect(path string, mode Sync, conns int) (*sql.DB, error) {
-	q := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"journal_mode(wal)",
-		"synchronous(" + string(mode) + ")",
-	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
+// session is a transaction under way. Its context has no end: what is begun runs to its end, which takes milliseconds.
+type session interface {
+	turn(ctx context.Context) error
+	exec(ctx context.Context, query string, args []any) (changed int64, err error)
+	row(ctx context.Context, query string, args, into []any) error
+	commit(ctx context.Context) error
+	rollback(ctx context.Context) // also behind a COMMIT that failed
 }
 
-// prepare brings the file up to the schemas. Switching a new file to write-ahead logging needs it for itself alone and does not
-// wait for the lock, so two processes that create one file together must try more than once.
-func (db *DB) prepare(ctx context.Context, schemas []Schema) error {
-	deadline := time.Now().Add(busyTimeout)
-	for {
-		err := db.tryPrepare(ctx, schemas)
-		if err == nil || !strings.Contains(err.Error(), "locked") || time.Now().After(deadline) {
-			return err
-		}
+// Open opens or creates the store at a place, and adds the schemas it has not got yet. Several processes may do this at once. The place is a file,
+// or the URL of a PostgreSQL database whose parameter search_path names the schema: for such a server Open waits until ctx ends.
+func Open(ctx context.Context, place string, mode Sync, schemas ...Schema) (*DB, error) {
+	open, name := openSQLite, place
+	if IsURL(place) {
+		open, name = openPostgres, "in PostgreSQL"
+	}
+	b, err := open(ctx, place, mode)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", name, err)
+	}
+	db := &DB{backend: b}
+	for err = db.addSchemas(ctx, schemas); err != nil && b.passes(err) && ctx.Err() == nil; err = db.addSchemas(ctx, schemas) {
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", name, err), db.Close())
+	}
+	return db, nil
 }
 
-func (db *DB) tryPrepare(ctx context.Context, schemas []Schema) (err error) {
-	if db.conn == nil {
-		if db.conn, err = db.write.Conn(ctx); err != nil {
-			return err
-		}
-	}
-	return db.addSchemas(ctx, schemas)
+// IsURL tells whether a place is a database, and not a file.
+func IsURL(place string) bool {
+	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
 }
 
 func (db *DB) addSchemas(ctx context.Context, schemas []Schema) error {
-	// A file that has them all is not written to: a restart must not wait for the lock of a neighbour.
+	// A store that has them all is not written to: a restart must not wait for the turn of a neighbour.
 	if missing, err := db.missing(ctx, schemas); err != nil || missing == 0 {
 		return err
 	}
@@ -128,13 +128,13 @@ func (db *DB) addSchemas(ctx context.Context, schemas []Schema) error {
 		}
 		for _, s := range schemas {
 			added, err := tx.Exec(`INSERT INTO schemas (name) VALUES (?) ON CONFLICT DO NOTHING`, s.Name)
-			if err != nil || added == 0 {
-				if err != nil {
-					return err
-				}
+			if err != nil {
+				return err
+			}
+			if added == 0 {
 				continue
 			}
-			if _, err := tx.Exec(s.SQL); err != nil {
+			if _, err := tx.Exec(db.words(s.SQL)); err != nil {
 				return fmt.Errorf("create schema %s: %w", s.Name, err)
 			}
 		}
@@ -143,33 +143,26 @@ func (db *DB) addSchemas(ctx context.Context, schemas []Schema) error {
 }
 
 func (db *DB) missing(ctx context.Context, schemas []Schema) (int, error) {
-	var tables int
-	row := db.conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schemas'`)
-	if err := row.Scan(&tables); err != nil || tables == 0 {
+	if n, err := db.tables(ctx, "schemas"); err != nil || n == 0 {
 		return len(schemas), err
 	}
 	n := 0
 	for _, s := range schemas {
-		var have int
-		if err := db.conn.QueryRowContext(ctx, `SELECT count(*) FROM schemas WHERE name = ?`, s.Name).Scan(&have); err != nil {
+		have, err := db.Count(ctx, `SELECT count(*) FROM schemas WHERE name = ?`, s.Name)
+		if err != nil {
 			return 0, err
 		}
-		n += 1 - have
+		n += 1 - int(have)
 	}
 	return n, nil
 }
 
-// Write runs fn in one transaction. It returns nil once the transaction is committed; with an error of fn, nothing of it has
-// happened. ctx bounds the wait for other writers of this process; once begun, a transaction runs to its end, which takes
-// milliseconds: an interrupted COMMIT would leave the caller not knowing.
+// Write runs fn in one transaction. It returns nil once the transaction is committed; with an error of fn, or of one of its statements,
+// nothing of it has happened; with ErrUnsure, nobody knows. ctx bounds the wait for other writers of this process; once begun, a
+// transaction runs to its end: an interrupted COMMIT would leave the caller not knowing.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
-	select {
-	case db.turn <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("begin transaction: %w", ctx.Err())
-	}
-	tx := &Tx{db: db, ctx: context.WithoutCancel(ctx)}
-	if err := tx.inTurn(fn); err != nil {
+	tx := &Tx{ctx: context.WithoutCancel(ctx)}
+	if err := db.write(ctx, tx, fn); err != nil {
 		return err
 	}
 	for _, after := range tx.after {
@@ -178,22 +171,37 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// Query runs a query outside a transaction. It sees everything that was committed before it began.
-func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := db.query(ctx, query)
-	if err != nil {
-		return nil, err
+func (db *DB) write(ctx context.Context, tx *Tx, fn func(*Tx) error) (err error) {
+	if tx.session, err = db.begin(ctx, db.Turn); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
 	}
-	return stmt.QueryContext(ctx, args...)
+	committed := false
+	defer func() { // the next one gets its turn even if fn panics
+		if !committed {
+			tx.session.rollback(tx.ctx)
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if tx.failed != nil {
+		return tx.failed
+	}
+	if err := tx.session.commit(tx.ctx); err != nil {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
+	committed = true
+	return nil
+}
+
+// Query runs a query outside a transaction. It sees everything that was committed before it began.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return db.query(ctx, query, args)
 }
 
 // Row is Query for one row, which it scans. Without a row it returns sql.ErrNoRows.
 func (db *DB) Row(ctx context.Context, query string, args []any, into ...any) error {
-	stmt, err := db.query(ctx, query)
-	if err != nil {
-		return err
-	}
-	return stmt.QueryRowContext(ctx, args...).Scan(into...)
+	return db.row(ctx, query, args, into)
 }
 
 // Count runs a query that answers one number.
@@ -202,94 +210,61 @@ func (db *DB) Count(ctx context.Context, query string, args ...any) (n int64, er
 	return n, err
 }
 
-func (db *DB) query(ctx context.Context, query string) (*sql.Stmt, error) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if stmt, ok := db.queries[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := db.read.PrepareContext(ctx, query)
-	if err == nil {
-		db.queries[query] = stmt
-	}
-	return stmt, err
+// Close closes the store. A transaction that runs is waited for; there must not be another after it.
+func (db *DB) Close() error { return db.close() }
+
+// Rows is what a Query found. It must be closed.
+type Rows struct {
+	*sql.Rows
+	waiting *time.Timer // ends the query; nil: what is read is here
+	cancel  context.CancelFunc
 }
 
-// Close closes the file. A transaction that runs is waited for; there must not be another after it.
-func (db *DB) Close() error {
-	db.turn <- struct{}{}
-	var errs []error
-	if db.conn != nil {
-		errs = append(errs, db.conn.Close())
+// Next is that of sql.Rows. A row that does not come within patience ends the query, with an error.
+func (r *Rows) Next() bool {
+	if r.waiting != nil {
+		r.waiting.Reset(patience)
 	}
-	return errors.Join(append(errs, db.read.Close(), db.write.Close())...)
+	return r.Rows.Next()
+}
+
+// Close is that of sql.Rows.
+func (r *Rows) Close() error {
+	if r.waiting != nil {
+		r.waiting.Stop()
+		defer r.cancel()
+	}
+	return r.Rows.Close()
 }
 
 // Tx is a running transaction. It belongs to the function it was given to.
 type Tx struct {
-	db    *DB
-	ctx   context.Context // without an end
-	after []func()
+	session session
+	ctx     context.Context // without an end
+	after   []func()
+	failed  error // the first statement that did: the transaction will not be committed, whatever is made of the error
 }
 
-// inTurn lets the next one have its turn even if fn panics.
-func (t *Tx) inTurn(fn func(*Tx) error) error {
-	defer func() { <-t.db.turn }()
-	return t.run(fn)
-}
-
-func (t *Tx) run(fn func(*Tx) error) (err error) {
-	if _, err := t.Exec("BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	committed := false
-	defer func() {
-		if !committed {
-			_, _ = t.Exec("ROLLBACK") // it fails only if SQLite has rolled back by itself
-		}
-	}()
-	if err := fn(t); err != nil {
-		return err
-	}
-	if _, err := t.Exec("COMMIT"); err != nil {
-		return fmt.Errorf("commit transaction: %w", err)
-	}
-	committed = true
-	return nil
-}
-
-// After has fn called once the transaction is committed, and not at all if it is not.
+// After has fn called once the transaction is committed for certain, and not at all otherwise.
 func (t *Tx) After(fn func()) { t.after = append(t.after, fn) }
+
+// Turn takes the transaction's turn, if it has not been taken: until it ends nobody else has one, and what those before it committed can be seen.
+func (t *Tx) Turn() error { return t.fail(t.session.turn(t.ctx)) }
 
 // Exec runs a statement and returns how many rows it changed.
 func (t *Tx) Exec(query string, args ...any) (changed int64, err error) {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := stmt.ExecContext(t.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	changed, err = t.session.exec(t.ctx, query, args)
+	return changed, t.fail(err)
 }
 
 // Row runs a query for one row and scans it. Without a row it returns sql.ErrNoRows.
 func (t *Tx) Row(query string, args []any, into ...any) error {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return err
-	}
-	return stmt.QueryRowContext(t.ctx, args...).Scan(into...)
+	return t.fail(t.session.row(t.ctx, query, args, into))
 }
 
-func (t *Tx) stmt(query string) (*sql.Stmt, error) {
-	if stmt, ok := t.db.stmts[query]; ok {
-		return stmt, nil
+func (t *Tx) fail(err error) error {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) && t.failed == nil {
+		t.failed = err
 	}
-	stmt, err := t.db.conn.PrepareContext(t.ctx, query)
-	if err == nil {
-		t.db.stmts[query] = stmt
-	}
-	return stmt, err
+	return err
 }
