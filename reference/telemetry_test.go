@@ -16,9 +16,11 @@ import (
 // An order is one trace, from its client to the gateway and back, also where its way is interrupted.
 func TestAnOrderIsOneTrace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spans.jsonl")
-	collector, err := otlp.Receive("127.0.0.1:0", path)
+	collector, err := otlp.NewReceiver(path)
 	require.NoError(t, err)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.Endpoint())
+	endpoint, err := collector.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 	s := start(t)
 	for id, kind := range map[string]string{"o-1": "happy", "o-2": "undeliverable", "o-3": "poison"} {
 		status, _, err := s.submit(order(id, kind))

@@ -94,6 +94,7 @@ type findingView struct {
 	Story     []checkers.StoryLine
 	StoryMore int
 	TwinLines []checkers.StoryLine
+	Spans     []spanView
 	InForce   []string // the faults, as a person writes them; where they are many, the ids of the later ones
 }
 
@@ -197,6 +198,7 @@ func (p *page) findings(r Run, bands []band) {
 		view.Folded = seen[f.Guarantee]
 		seen[f.Guarantee] = true
 		view.StoryMore = len(f.Story) - len(view.Story)
+		view.Spans = spansOf(r.Spans, f.Unit)
 		var inForce []band
 		for _, b := range bands {
 			for _, id := range f.Faults {

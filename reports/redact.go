@@ -18,6 +18,7 @@ const redacted = "[redacted]"
 // JSON, is replaced wherever a story or a sentence of the same finding quotes it as a word of its own. Ids, keys, components,
 // times, counts and the names that the target's claims declare stay: without them a finding could not be followed.
 func redact(r Run) Run {
+	r.Spans = nil      // what they are named and say of themselves is up to the target
 	var pairs []string // old and new sentences, for the reasons that repeat them
 	js := append([]checkers.Judgement(nil), r.Result.Guarantees...)
 	for i := range js {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/otlp"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/scenarios"
 )
@@ -20,6 +21,7 @@ type Run struct {
 	Plan     scenarios.Plan
 	Result   checkers.Result
 	History  *history.History // nil where there is none: the charts are then left out
+	Spans    []otlp.Span      // that the components told, where somebody wanted them
 }
 
 // Options says how reports are written. Its zero value shows everything, and inlines at most DefaultRows rows.

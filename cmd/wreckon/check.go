@@ -11,6 +11,7 @@ import (
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/otlp"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/reports"
 	"github.com/wreckon/wreckon/scenarios"
@@ -177,7 +178,11 @@ func judgeDir(dir string) (reports.Run, error) {
 	if m.Ended.IsZero() && reason == "" && m.Aborted == "" {
 		reason = "the harness ended before the run did"
 	}
-	return reports.Run{Dir: dir, Manifest: m, Plan: plan, History: h, Result: checkers.Judge(h, specOf(plan, reason, m.Aborted))}, nil
+	spans, err := otlp.ReadFile(filepath.Join(dir, rundir.SpansFile))
+	if err != nil { // no verdict rests on them
+		m.Warnings = append(m.Warnings, err.Error())
+	}
+	return reports.Run{Dir: dir, Manifest: m, Plan: plan, History: h, Result: checkers.Judge(h, specOf(plan, reason, m.Aborted)), Spans: spans}, nil
 }
 
 // openHistory opens a history in any form. A damaged one is an error that says how much of it can be read.

@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w\nsee %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newRun(), newCheck(), newReport(), newHistory(), newValidate(), newList(), newExplain(), newDoctor(), newCleanup(),
+	root.AddCommand(newRun(), newCheck(), newReport(), newHistory(), newSpans(), newValidate(), newList(), newExplain(), newDoctor(), newCleanup(),
 		newProve(), newVersion())
 	return root
 }

@@ -32,6 +32,7 @@ type runFlags struct {
 	junit   string
 	keep    bool
 	early   bool
+	spans   bool
 	seedSet bool
 }
 
@@ -67,6 +68,7 @@ decide how the operating system schedules the target, so a race may need --repea
 	cmd.Flags().StringVar(&f.junit, "junit", "", "write one JUnit file over all runs here")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep what the components stored, also after a passing run")
 	cmd.Flags().BoolVar(&f.early, "fail-fast", false, "end the load at the first thing that nothing can make right again: a step in force twice, an old token")
+	cmd.Flags().BoolVar(&f.spans, "spans", false, "have the components send OpenTelemetry spans, and keep them in "+rundir.SpansFile+" (see: wreckon spans)")
 	_ = cmd.RegisterFlagCompletionFunc("defect", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return defectNames(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -201,7 +203,7 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	run, err := runner.Run(cmd.Context(), runner.Options{
 		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
 		Environment: f.env, Host: host, Removers: removers(),
-		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch,
+		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch, Spans: f.spans,
 	})
 	live.Close()
 	if err != nil {
@@ -277,6 +279,9 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 	}
 	if f.early {
 		c += " --fail-fast"
+	}
+	if f.spans {
+		c += " --spans"
 	}
 	if f.out != "runs" {
 		c += " --out " + f.out

@@ -31,13 +31,13 @@ var arrows = map[string][]string{
 	"faults/wire":          {"history"},
 	"scenarios":            {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
 	"checkers":             {"history", "internal/spelling"},
-	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir"},
+	"reports":              {"checkers", "history", "scenarios", "faults", "workloads", "internal/rundir", "internal/otlp"},
 	"reference/...":        {"reference/..."},
 	"internal/rundir":      {},
 	"internal/undo":        {"internal/rundir"},
 	"internal/environment": {"history"},
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
-		"internal/environment"},
+		"internal/environment", "internal/otlp"},
 	// A host apart: whoever runs processes links no engine's client.
 	"internal/environment/containers": {
 		"internal/environment"},

@@ -21,11 +21,10 @@ import (
 // maxBody bounds a request, as it is once it is unpacked.
 const maxBody = 64 << 20
 
-// Receiver takes spans at an address of its own and appends them to a file.
+// Receiver takes spans at addresses of its own and appends them to a file.
 type Receiver struct {
-	server *http.Server
-	addr   string
-	done   chan struct{}
+	server  *http.Server
+	serving sync.WaitGroup
 
 	mu   sync.Mutex // guards what follows
 	file *os.File
@@ -34,29 +33,28 @@ type Receiver struct {
 	err  error // the first failure to write
 }
 
-// Receive listens at addr and appends what comes to the file at path.
-func Receive(addr, path string) (*Receiver, error) {
+// NewReceiver appends what comes to the file at path, once it listens.
+func NewReceiver(path string) (*Receiver, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("receive spans: %w", err)
 	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("receive spans: %w", err), f.Close())
-	}
-	r := &Receiver{addr: l.Addr().String(), done: make(chan struct{}), file: f, out: bufio.NewWriterSize(f, 64<<10)}
+	r := &Receiver{file: f, out: bufio.NewWriterSize(f, 64<<10)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", r.traces)
 	r.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	go func() {
-		defer close(r.done)
-		_ = r.server.Serve(l) // it ends because Close closes it
-	}()
 	return r, nil
 }
 
-// Endpoint is what OTEL_EXPORTER_OTLP_ENDPOINT is set to for spans to come here.
-func (r *Receiver) Endpoint() string { return "http://" + r.addr }
+// Listen takes spans at addr, too, until Close. endpoint is what OTEL_EXPORTER_OTLP_ENDPOINT is set to for them to come here.
+func (r *Receiver) Listen(addr string) (endpoint string, err error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("receive spans: %w", err)
+	}
+	r.serving.Go(func() { _ = r.server.Serve(l) }) // it ends because Close closes it
+	return "http://" + l.Addr().String(), nil
+}
 
 // Flush brings what has come so far to the file, and says how many spans that is.
 func (r *Receiver) Flush() (int, error) {
@@ -74,7 +72,7 @@ func (r *Receiver) Close(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, r.server.Close())
 	}
-	<-r.done
+	r.serving.Wait()
 	_, werr := r.Flush()
 	if err := errors.Join(err, werr, r.file.Close()); err != nil {
 		return fmt.Errorf("stop receiving spans: %w", err)

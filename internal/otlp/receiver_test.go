@@ -43,17 +43,24 @@ func want() otlp.Span {
 	}
 }
 
-func receive(t *testing.T) (r *otlp.Receiver, path string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "spans.jsonl")
-	r, err := otlp.Receive("127.0.0.1:0", path)
-	require.NoError(t, err)
-	return r, path
+type receiver struct {
+	*otlp.Receiver
+	endpoint string
 }
 
-func post(t *testing.T, r *otlp.Receiver, kind, packed string, body []byte) (int, string) {
+func receive(t testing.TB) (r receiver, path string) {
 	t.Helper()
-	req, err := http.NewRequest("POST", r.Endpoint()+"/v1/traces", bytes.NewReader(body))
+	path = filepath.Join(t.TempDir(), "spans.jsonl")
+	at, err := otlp.NewReceiver(path)
+	require.NoError(t, err)
+	endpoint, err := at.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	return receiver{at, endpoint}, path
+}
+
+func post(t *testing.T, r receiver, kind, packed string, body []byte) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest("POST", r.endpoint+"/v1/traces", bytes.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Content-Encoding", packed)
@@ -163,9 +170,7 @@ func TestAFileThatWasCutOffIsReadUpToThere(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	f.Add(true, []byte(text))
 	f.Add(false, []byte{0x0a, 0x02, 0x12, 0x00})
-	path := filepath.Join(f.TempDir(), "spans.jsonl")
-	r, err := otlp.Receive("127.0.0.1:0", path)
-	require.NoError(f, err)
+	r, path := receive(f)
 	f.Cleanup(func() { assert.NoError(f, r.Close(f.Context())) })
 	f.Fuzz(func(t *testing.T, asText bool, body []byte) {
 		kind := "application/x-protobuf"

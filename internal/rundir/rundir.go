@@ -17,6 +17,7 @@ const (
 	ManifestFile = "manifest.json" // versions, seed, arguments, how it ended
 	PlanFile     = "plan.json"     // written before anything starts
 	HistoryFile  = "history.wrk"   // the record
+	SpansFile    = "spans.jsonl"   // what the components' spans tell, where somebody wanted them
 	UndoFile     = "undo.jsonl"    // what has to be undone if the harness dies; gone after a clean end
 	LogsDir      = "logs"          // what the components printed
 	DataDir      = "data"          // what the components stored; removed after a passing run
@@ -49,6 +50,7 @@ type Manifest struct {
 	Error       string            `json:"error,omitempty"`    // why it ended as error
 	Aborted     string            `json:"aborted,omitempty"`  // who or what stopped it
 	Warnings    []string          `json:"warnings,omitempty"` // a failed teardown: never a lost verdict
+	Spans       *int              `json:"spans,omitempty"`    // that had come when the history was sealed; nil: nobody wanted them
 	Phases      []Phase           `json:"phases,omitempty"`   // what took how long
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/wreckon/wreckon/faults/proxy"
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/internal/environment"
+	"github.com/wreckon/wreckon/internal/otlp"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/internal/undo"
 	"github.com/wreckon/wreckon/scenarios"
@@ -46,6 +47,7 @@ type Options struct {
 	Tool        string        // version of the harness
 	Observer    Observer      // may be nil
 	StartWithin time.Duration // for all components to be ready; 0: 20 s
+	Spans       bool          // have the components send their spans, and keep them
 	Exchanges   bool          // record every exchange, even if no fault is placed by one
 
 	// Watch is shown every event as it is recorded, with the run's clock; what it answers, if not empty, is why the load and the faults must
@@ -85,6 +87,7 @@ type run struct {
 	proxies  *proxy.Proxies
 	env      *environment.Components
 	sys      targets.Instance
+	spans    *otlp.Receiver // nil: nobody wants them
 	guard    *faults.Guard
 	began    time.Time
 
@@ -247,6 +250,7 @@ func (r *run) seal() error {
 	if r.env != nil {
 		r.manifest.Images = r.env.Images()
 	}
+	r.keepSpans()
 	r.manifest.Ended = time.Now()
 	return rundir.WriteJSON(r.dir, rundir.ManifestFile, r.manifest)
 }
@@ -254,9 +258,9 @@ func (r *run) seal() error {
 // close ends every process, proxy and sink. The undo record goes only when all of it is gone.
 func (r *run) close() error {
 	var errs []error
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
 	if r.env != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
-		defer cancel()
 		errs = append(errs, r.env.Close(ctx))
 	}
 	if r.sys != nil {
@@ -265,6 +269,7 @@ func (r *run) close() error {
 	if r.proxies != nil {
 		errs = append(errs, r.proxies.Close())
 	}
+	errs = append(errs, r.closeSpans(ctx))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tear down: %w", err)
 	}

@@ -52,8 +52,17 @@ func (r *run) start(ctx context.Context) (string, error) {
 	if err := r.proxy(w, places); err != nil {
 		return "", err
 	}
+	if err := r.receiveSpans(); err != nil {
+		return "", err
+	}
 	for _, l := range r.sys.Launches() {
-		r.env.Add(r.process(l, w.Data))
+		p := r.process(l, w.Data)
+		spans, err := r.spansFrom(l.Component, places[l.Component])
+		if err != nil {
+			return "", err
+		}
+		p.Env = slices.Concat(spans, p.Env)
+		r.env.Add(p)
 	}
 	if err := r.env.StartAll(ctx); err != nil {
 		return "", err

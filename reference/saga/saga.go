@@ -170,6 +170,9 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		s.attempt = d.Number
+		if op := telemetry.Of(ctx); op.Recorded() { // what follows is caused by this reply
+			s.trace = op.Trace()
+		}
 		m, ok, err := o.Moves.next(s.state, reply)
 		if err != nil {
 			return err

@@ -50,9 +50,11 @@ func start(t testing.TB, endpoint string) (context.Context, *telemetry.Telemetry
 func collected(t *testing.T, act func(ctx context.Context)) []otlp.Span {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "spans.jsonl")
-	collector, err := otlp.Receive("127.0.0.1:0", path)
+	collector, err := otlp.NewReceiver(path)
 	require.NoError(t, err)
-	ctx, tel, _ := start(t, collector.Endpoint())
+	endpoint, err := collector.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, tel, _ := start(t, endpoint)
 	act(ctx)
 	require.NoError(t, tel.Close(t.Context()))
 	require.NoError(t, collector.Close(t.Context()))
