@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -320,8 +321,12 @@ func crashable(s Spec, t targets.Topology) error {
 		switch {
 		case !ok:
 			errs = append(errs, fmt.Errorf("%s is no component of the target%s; components are: %s", name, spelling.Hint(name, names), list))
+		case c.Foreign:
+			errs = append(errs, fmt.Errorf("%s was not started by the harness: nothing is done to it, only to what goes through the proxies", name))
 		case c.External:
 			errs = append(errs, fmt.Errorf("%s belongs to the harness and is no process of the target: %s applies to %s", name, s.Kind, list))
+		case !c.Bears(s.Kind):
+			errs = append(errs, fmt.Errorf("the target does not allow %s of %s: its faults are %s", s.Kind, name, cmp.Or(strings.Join(c.Faults, ", "), "none")))
 		case slices.Contains(aims[:i], name):
 			errs = append(errs, fmt.Errorf("%s names %s twice", s.Kind, name))
 		}

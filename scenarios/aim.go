@@ -143,11 +143,11 @@ func (r *reading) several() []string {
 	return names
 }
 
-// processes are the components that the target runs itself.
+// processes are the components that the harness starts and may restart.
 func processes(t targets.Topology) []string {
 	var names []string
 	for _, c := range t.Components {
-		if !c.External {
+		if c.Bears(rolling) {
 			names = append(names, c.Name)
 		}
 	}

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func (p *parser) scenario(root *document.Node) *Scenario {
 		Hypothesis: p.optionalText(o, "hypothesis"),
 	}
 	target, known := p.target(o)
-	s.Target = target.Name
+	s.Target, s.TargetFile = target.Name, target.File
 	s.Workload = p.workload(o, target, known)
 	s.Faults = p.faults(o, target, known, load(s.Workload))
 	s.Guarantees = p.guarantees(o)
@@ -124,6 +125,17 @@ func (p *parser) target(o document.Object) (targets.Target, bool) {
 			return targets.Target{}, false
 		}
 	}
+	if p.v.Target != "" {
+		name, n = p.v.Target, nil
+	}
+	if p.v.TargetFile != nil && IsPath(name) {
+		if n != nil { // a path in a file is meant from where the file is
+			name = filepath.Join(filepath.Dir(p.Name()), name)
+		}
+		t, problems := p.v.TargetFile(name)
+		p.Problems = append(p.Problems, problems...)
+		return t, len(problems) == 0
+	}
 	t, ok := p.v.target(name)
 	if !ok {
 		var known []string
@@ -136,6 +148,11 @@ func (p *parser) target(o document.Object) (targets.Target, bool) {
 		p.Hinted(n, document.KnownNames(known), "unknown target %s%s", document.Quote(name), spelling.Hint(name, known))
 	}
 	return t, ok
+}
+
+// IsPath tells the path of a file from a name: whatever has an extension or a folder is a path.
+func IsPath(name string) bool {
+	return filepath.Ext(name) != "" || strings.ContainsRune(name, filepath.Separator)
 }
 
 // guarantees reads which guarantees must be judged: none by name when the file does not say, so that all are judged that the target

@@ -18,7 +18,8 @@ type Plan struct {
 	Hypothesis string         `json:"hypothesis,omitempty"`
 	File       string         `json:"file,omitempty"` // where the scenario was read from; "" for a shipped one
 	Target     string         `json:"target"`
-	Defect     string         `json:"defect,omitempty"` // deliberate bug in the reference, to test the tester
+	TargetFile string         `json:"target_file,omitempty"` // that describes it; "" for a target that comes with the program
+	Defect     string         `json:"defect,omitempty"`      // deliberate bug in the reference, to test the tester
 	Seed       uint64         `json:"seed"`
 	Workload   workloads.Spec `json:"workload"`
 	Faults     []faults.Spec  `json:"faults"`

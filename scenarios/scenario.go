@@ -19,6 +19,7 @@ type Scenario struct {
 	Hypothesis string
 	File       string // where it was read from; "" for a shipped one
 	Target     string
+	TargetFile string // that describes it; "" for a target that comes with the program
 	Workload   workloads.Spec
 	Faults     []Fault
 	Guarantees []string
@@ -38,6 +39,8 @@ type Fault struct {
 // Vocabulary is what scenarios may name: whoever wires the program together fills it from the packages that own these names.
 type Vocabulary struct {
 	Targets    []targets.Target
+	TargetFile func(path string) (targets.Target, document.Problems) // reads a target file; nil: there are none
+	Target     string                                                // in place of what a scenario names; "": what it names
 	Kinds      []faults.Kind
 	Guarantees []string // in the order of the report
 
@@ -99,7 +102,7 @@ func Load(path string, v Vocabulary) (*Scenario, Problems) {
 func (s *Scenario) Plan(seed uint64, defect string) Plan {
 	plan := Plan{
 		Format: PlanFormat, Scenario: s.Name, About: s.About, Hypothesis: s.Hypothesis, File: s.File,
-		Target: s.Target, Defect: defect, Seed: seed, Workload: cloneWorkload(s.Workload),
+		Target: s.Target, TargetFile: s.TargetFile, Defect: defect, Seed: seed, Workload: cloneWorkload(s.Workload),
 		Faults:     make([]faults.Spec, 0, len(s.Faults)),
 		Guarantees: slices.Clone(s.Guarantees), Require: slices.Clone(s.Require), Thresholds: slices.Clone(s.Thresholds),
 		Abort:   slices.Clone(s.Abort),

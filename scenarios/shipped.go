@@ -4,7 +4,6 @@ import (
 	"embed"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -77,9 +76,9 @@ func about(src []byte) string {
 	return p.optionalText(o, "about")
 }
 
-// Find finds a scenario by the name of a shipped one, or by the path of a file: whatever has an extension or a folder is a path.
+// Find finds a scenario by the name of a shipped one, or by the path of a file.
 func Find(nameOrPath string) (Info, error) {
-	if filepath.Ext(nameOrPath) != "" || strings.ContainsRune(nameOrPath, filepath.Separator) {
+	if IsPath(nameOrPath) {
 		src, err := document.ReadFile(nameOrPath)
 		return Info{Name: nameOrPath, File: nameOrPath, Source: src}, err
 	}

@@ -52,8 +52,8 @@ func (p *parser) workload(o document.Object, target targets.Target, known bool) 
 	spec := workloads.Spec{
 		Phases:   p.phases(units, key),
 		Clients:  document.Value(&p.Reader, units.Get("clients"), "clients", otherwise.Clients, between(1, 10_000)),
-		Reads:    document.Value(&p.Reader, units.Get("reads"), "reads", defaultReads, ratio),
-		Amends:   document.Value(&p.Reader, units.Get("amends"), "amends", defaultAmends, ratio),
+		Reads:    p.share(units, target, "reads", "read", defaultReads),
+		Amends:   p.share(units, target, "amends", "amend", defaultAmends),
 		Attempts: document.Value(&p.Reader, units.Get("attempts"), "attempts", otherwise.Attempts, between(1, workloads.MaxIndeterminate)),
 		Timeout:  document.Value(&p.Reader, units.Get("timeout"), "timeout", otherwise.Timeout, length(time.Millisecond, time.Minute)),
 		Late:     document.Value(&p.Reader, units.Get("late"), "late", otherwise.Late, length(time.Millisecond, 10*time.Second)),
@@ -65,6 +65,19 @@ func (p *parser) workload(o document.Object, target targets.Target, known bool) 
 		p.bounds(units.Node, spec, key)
 	}
 	return spec
+}
+
+// share reads how many operations of a kind come for each unit: none where the target has no such operation.
+func (p *parser) share(units document.Object, target targets.Target, key, op string, otherwise float64) float64 {
+	lacks := slices.Contains(target.Lacks, op)
+	if lacks {
+		otherwise = 0
+	}
+	n := document.Value(&p.Reader, units.Get(key), key, otherwise, ratio)
+	if lacks && n > 0 {
+		p.Problem(units.Get(key), "target %s has no %s: leave %s out, or describe it in the target file", target.Name, op, key)
+	}
+	return n
 }
 
 // bounds reports a workload whose values are right one by one and too much together.

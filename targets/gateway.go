@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -28,16 +27,13 @@ const maxBody = 1 << 20
 type gateway struct {
 	prefix string
 	token  string
-	rec    workloads.Recorder
 	routes map[string]route
 
 	server *http.Server
 	addr   string
 	done   chan struct{}
 
-	mu     sync.Mutex
-	seen   map[string]answer // path and key -> what was answered
-	newest map[string]uint64 // step and unit -> the newest token seen
+	ledger *Ledger
 }
 
 // route says what a path of the gateway means.
@@ -68,19 +64,13 @@ type request struct {
 	until            time.Time // zero: it is never too late
 }
 
-type answer struct {
-	status int
-	body   []byte
-	digest string // of the request it answered
-}
-
 func listenGateway(prefix, token string, rec workloads.Recorder, routes map[string]route) (*gateway, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for effects: %w", err)
 	}
-	g := &gateway{prefix: prefix, token: token, rec: rec, routes: routes, addr: ln.Addr().String(),
-		done: make(chan struct{}), seen: make(map[string]answer), newest: make(map[string]uint64)}
+	g := &gateway{prefix: prefix, token: token, routes: routes, addr: ln.Addr().String(),
+		done: make(chan struct{}), ledger: NewLedger(rec)}
 	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(g.done)
@@ -100,8 +90,7 @@ func (g *gateway) close() error {
 	return err
 }
 
-// ServeHTTP applies, deduplicates or refuses one effect, and records which. The record is made under the same lock as the
-// decision, so that the history's order is the order in which effects landed.
+// ServeHTTP applies, deduplicates or refuses one effect, and records which.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !authorised(r, g.token) {
 		http.Error(w, "this sink belongs to a run: its token is required", http.StatusUnauthorized)
@@ -143,11 +132,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := apply(rt, request{effectRequest: req, path: r.URL.Path, key: key, digest: string(body), token: token, until: until, agent: r.UserAgent(),
 		strict: r.Header.Get("Fencing") == "strict", trace: traceID(r.Header.Get("traceparent"))})
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // whether the answer arrives is what the faults are about
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body) // whether the answer arrives is what the faults are about
 }
 
-func (g *gateway) apply(rt route, req request) answer {
+func (g *gateway) apply(rt route, req request) Reply {
 	e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: cmp.Or(rt.component, clip(req.agent, 60)),
 		Key: req.key, Token: req.token, Trace: req.trace}
 	unit, err := history.ParseUnit(g.prefix, req.OrderID)
@@ -155,45 +144,17 @@ func (g *gateway) apply(rt route, req request) answer {
 	if err != nil {
 		e.Value = clip("foreign id: "+req.OrderID, 200)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	name, resource := req.path+" "+req.key, rt.step+" "+req.OrderID
-	newest := g.newest[resource]
-	g.newest[resource] = max(newest, req.token)
-	a, known := g.seen[name]
-	switch {
-	case req.strict && req.token < newest:
-		e.Outcome = history.OutcomeRefused
-		e.Value = clip(fmt.Sprintf("token %d is older than %d: %s", req.token, newest, e.Value), 200)
-		a = answer{status: http.StatusPreconditionFailed, body: []byte(`{"error":"a newer token was used"}`)}
-	case known && a.digest != req.digest:
-		e.Outcome = history.OutcomeRefused
-		e.Value = clip("key used before with another payload: "+e.Value, 200)
-		a = answer{status: http.StatusConflict, body: []byte(`{"error":"this key was used with another payload"}`)}
-	case known && a.status >= 300:
-		e.Outcome = history.OutcomeRefused
-	case known:
-		e.Outcome = history.OutcomeDeduplicated
-	default:
-		a = answer{status: http.StatusOK, digest: req.digest, body: fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, len(g.seen)+1)}
-		e.Outcome = history.OutcomeApplied
-		if status, why := rt.refusal(req); status != 0 {
-			a.status, a.body = status, fmt.Appendf(nil, `{"error":%q}`, why)
-			e.Outcome = history.OutcomeRefused
-		}
-		g.seen[name] = a
-	}
+	c := Call{Effect: e, Key: req.path + " " + req.key, Payload: req.digest, Resource: rt.step + " " + req.OrderID, Strict: req.strict,
+		Decide: func(n int) (Reply, bool) {
+			if status, why := rt.refusal(req); status != 0 {
+				return Reply{status, fmt.Appendf(nil, `{"error":%q}`, why)}, false
+			}
+			return Reply{http.StatusOK, fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, n)}, true
+		}}
 	if rt.chunk > 0 { // the call is the execution: it begins and ends here, where nobody can be killed
-		run := history.Event{Kind: history.KindStart, Unit: e.Unit, Step: "chunk", Component: e.Component, Attempt: uint32(req.token),
-			Token: uint64(rt.chunk), Trace: e.Trace}
-		g.rec.Record(run)
-		defer func() {
-			run.Kind = history.KindFinish
-			g.rec.Record(run)
-		}()
+		c.Execution = &history.Event{Unit: e.Unit, Step: "chunk", Component: e.Component, Attempt: uint32(req.token), Token: uint64(rt.chunk), Trace: e.Trace}
 	}
-	g.rec.Record(e)
-	return a
+	return g.ledger.Apply(c)
 }
 
 // refusal says why what was not done before is not done now, either; 0 if it is. It is called where the effect lands: a time that was kept

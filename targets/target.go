@@ -1,6 +1,8 @@
 package targets
 
 import (
+	"slices"
+
 	"github.com/wreckon/wreckon/history"
 )
 
@@ -21,7 +23,10 @@ const (
 type Component struct {
 	Name     string
 	About    string // one line, for people
-	External bool   // hosted by the harness (a gateway, the client): no process of the target, cannot be crashed
+	External bool   // hosted by the harness (a gateway, the client), or running already: no process that the harness starts, cannot be crashed
+	Foreign  bool   // External, and not the harness's own: somebody else's, reached through proxies only, and only if a person said so
+
+	Faults []string // process faults that may be done to it: crash, pause, terminate; nil: all
 }
 
 // Edge is a connection from one component to another. Every edge runs through a proxy of its own.
@@ -37,6 +42,14 @@ func (e Edge) Name() string { return e.From + " -> " + e.To }
 type Topology struct {
 	Components []Component
 	Edges      []Edge
+}
+
+// Bears tells whether a process fault may be done to a component. A rolling restart is told to end, like any other.
+func (c Component) Bears(kind string) bool {
+	if kind == "rolling-restart" {
+		kind = "terminate"
+	}
+	return !c.External && (c.Faults == nil || slices.Contains(c.Faults, kind))
 }
 
 // Component finds a component by name.
@@ -70,5 +83,7 @@ type Target struct {
 	Claims   history.Claims
 	Defects  []string // names of defects that can be switched on, to test the tester; empty for a real system
 	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
+	Lacks    []string // operations that its clients cannot do: read, amend
+	File     string   // target file that it was read from; "": it comes with the program
 	New      func(Wiring) (Instance, error)
 }

@@ -45,7 +45,7 @@ fault placed by an event (when, in docs/scenarios.md) can wait for. Nothing of t
 				return usage(err)
 			}
 			plan := faultFree(s.Plan(1, ""))
-			target, err := findTarget(plan.Target)
+			target, err := targetOf(plan)
 			if err != nil {
 				return err
 			}

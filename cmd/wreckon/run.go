@@ -34,6 +34,8 @@ type runFlags struct {
 	early   bool
 	spans   bool
 	seedSet bool
+	target  string
+	foreign []string // components that the harness does not start, and that a person has confirmed
 }
 
 func newRun() *cobra.Command {
@@ -62,6 +64,8 @@ decide how the operating system schedules the target, so a race may need --repea
 	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: "+strings.Join(environmentNames(), " or "))
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
 	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
+	cmd.Flags().StringVar(&f.target, "target", "", "run against this target instead: a name, or a target file (docs/targets.md)")
+	cmd.Flags().StringSliceVar(&f.foreign, "external", nil, "component of a target file that runs already, and that may be reached through proxies")
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "how often to run each scenario, with seeds counted on")
 	cmd.Flags().StringVar(&f.out, "out", "runs", "directory that the run directories go into")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text, or json (one result.json document for each run)")
@@ -82,7 +86,7 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	if len(args) == 0 {
 		args = []string{scenarios.Default}
 	}
-	loaded, err := loadAll(args)
+	loaded, err := loadAll(args, vocabularyFor(f.target))
 	if err != nil {
 		return usage(err)
 	}
@@ -156,11 +160,11 @@ func (f runFlags) check() error {
 }
 
 // loadAll loads every scenario before anything starts, and says all that is wrong with all of them.
-func loadAll(names []string) ([]*scenarios.Scenario, error) {
+func loadAll(names []string, v scenarios.Vocabulary) ([]*scenarios.Scenario, error) {
 	var loaded []*scenarios.Scenario
 	var errs []error
 	for _, name := range names {
-		s, err := loadScenario(name)
+		s, err := loadScenarioIn(name, v)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -170,11 +174,15 @@ func loadAll(names []string) ([]*scenarios.Scenario, error) {
 }
 
 func loadScenario(name string) (*scenarios.Scenario, error) {
+	return loadScenarioIn(name, vocabulary())
+}
+
+func loadScenarioIn(name string, v scenarios.Vocabulary) (*scenarios.Scenario, error) {
 	info, err := scenarios.Find(name)
 	if err != nil {
 		return nil, err
 	}
-	s, problems := info.Parse(vocabulary())
+	s, problems := info.Parse(v)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -183,7 +191,10 @@ func loadScenario(name string) (*scenarios.Scenario, error) {
 
 // runPlan runs one plan from start to report.
 func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (reports.Run, error) {
-	target, err := findTarget(plan.Target)
+	target, err := targetOf(plan)
+	if err == nil {
+		err = confirmed(target, f.foreign)
+	}
 	if err != nil {
 		return reports.Run{}, usage(err)
 	}
@@ -271,6 +282,12 @@ func show(cmd *cobra.Command, output string, r reports.Run) error {
 
 func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 	c := "wreckon run " + name + " --seed " + strconv.FormatUint(plan.Seed, 10)
+	if f.target != "" {
+		c += " --target " + shellQuoted(f.target)
+	}
+	for _, name := range f.foreign {
+		c += " --external " + name
+	}
 	if plan.Defect != "" {
 		c += " --defect " + plan.Defect
 	}
@@ -287,15 +304,4 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 		c += " --out " + f.out
 	}
 	return c
-}
-
-func findTarget(name string) (targets.Target, error) {
-	var names []string
-	for _, t := range knownTargets() {
-		if t.Name == name {
-			return t, nil
-		}
-		names = append(names, t.Name)
-	}
-	return targets.Target{}, unknown("target", name, names, "")
 }

@@ -18,7 +18,7 @@ func newValidate() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := loadAll(args)
+			loaded, err := loadAll(args, vocabulary())
 			if err != nil {
 				return usage(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/scenarios"
 	"github.com/wreckon/wreckon/targets"
+	"github.com/wreckon/wreckon/targets/file"
 )
 
 // knownTargets are the targets that a scenario can name.
@@ -25,11 +26,12 @@ func knownTargets() []targets.Target {
 // vocabulary is every name that a scenario may use.
 func vocabulary() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
-		Targets:   knownTargets(),
-		Kinds:     faults.Kinds,
-		Condition: condition,
-		Abort:     abort,
-		Overlap:   faults.CheckOverlap,
+		Targets:    knownTargets(),
+		TargetFile: file.Load,
+		Kinds:      faults.Kinds,
+		Condition:  condition,
+		Abort:      abort,
+		Overlap:    faults.CheckOverlap,
 	}
 	for _, g := range checkers.Guarantees {
 		v.Guarantees = append(v.Guarantees, g.Name)

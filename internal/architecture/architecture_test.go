@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads"},
+	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/spelling"}, // any system, described in YAML
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},

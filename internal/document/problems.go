@@ -52,10 +52,13 @@ func (ps Problems) Error() string {
 	return b.String()
 }
 
-// Sort orders by position; problems of one place keep the order in which they were found. What several aliases of one place have in
+// Sort orders by file and position; problems of one place keep the order in which they were found. What several aliases of one place have in
 // common is said once.
 func (ps *Problems) Sort() {
 	slices.SortStableFunc(*ps, func(a, b Problem) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
@@ -82,6 +85,9 @@ func newSource(name string, src []byte) source {
 	text := strings.ReplaceAll(string(src), "\r\n", "\n")
 	return source{name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
 }
+
+// Name is what the file is called.
+func (s source) Name() string { return s.name }
 
 // line returns a line by its number, from 1.
 func (s source) line(n int) (string, bool) {

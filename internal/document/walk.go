@@ -236,3 +236,38 @@ func Describe(n *Node) string {
 		return "a value of type " + Quote(tag)
 	}
 }
+
+// Find walks from a node by keys (string) and positions (int), for a place to say a problem at: the deepest node there is on that way.
+func Find(n *Node, path ...any) *Node {
+	n = Resolve(n)
+	for _, step := range path {
+		next := (*Node)(nil)
+		switch at := step.(type) {
+		case string:
+			for i := 0; n.Kind == MappingNode && i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == at {
+					next = n.Content[i+1]
+				}
+			}
+		case int:
+			if n.Kind == SequenceNode && at < len(n.Content) {
+				next = n.Content[at]
+			}
+		}
+		if next == nil {
+			return n
+		}
+		n = Resolve(next)
+	}
+	return n
+}
+
+// Keys are those of a mapping, in the order of the file.
+func Keys(n *Node) []string {
+	n = Resolve(n)
+	var keys []string
+	for i := 0; n.Kind == MappingNode && i+1 < len(n.Content); i += 2 {
+		keys = append(keys, n.Content[i].Value)
+	}
+	return keys
+}

@@ -1,0 +1,110 @@
+package file
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wreckon/wreckon/history"
+)
+
+// feedsOf checks everything that is read as rows.
+func (c *checker) feedsOf() {
+	for i, f := range c.Effects {
+		c.source(at("effects", i, "from"), f.From)
+		c.step(at("effects", i, "step"), f.Step)
+	}
+	if f := c.States; f != nil {
+		c.source(at("states", "from"), f.From)
+	}
+	for i, f := range c.Observed {
+		c.source(at("observed", i, "from"), f.From)
+		c.step(at("observed", i, "step"), f.Step)
+		if !slices.ContainsFunc(c.Claims.Steps, func(s history.Step) bool { return s.Name == f.Step && s.Observed }) {
+			c.wrong(at("observed", i, "step"), "", "claims.steps must say observed: true of %s", f.Step)
+		}
+	}
+	for i, f := range c.Audit {
+		c.source(at("audit", i, "from"), f.From)
+	}
+	if f := c.DeadLetters; f != nil {
+		c.source(at("dead_letters", "from"), f.From)
+	}
+	for i, f := range c.Totals {
+		c.source(at("totals", i, "from"), f.From)
+	}
+	for i, f := range c.Idle.Queued {
+		c.source(at("idle", "queued", i, "from"), f.From)
+	}
+	c.orders()
+	if len(c.Idle.Queued) == 0 && c.Idle.Silence <= 0 {
+		c.wrong(at("idle"), "", "idle says nothing: give silence, longer than any retry of the target waits, or queued, numbers that are 0 when it is done; "+
+			"without either nobody knows when work that is missing is lost")
+	}
+}
+
+// orders refuses effects whose order nobody would know: between rows that are read now and then and requests at a sink there is none, and
+// none between two queries.
+func (c *checker) orders() {
+	switch {
+	case len(c.Effects) > 0 && len(c.Sinks) > 0:
+		c.wrong(at("effects"), "", "effects that are read as rows do not go together with sinks: nobody could say which came first")
+	case len(c.Effects) > 1:
+		c.wrong(at("effects", 1), "", "effects are read by one query at most: nobody could say what came first of two; join them, with a field for the step")
+	}
+}
+
+// source reports a source of rows that is none.
+func (c *checker) source(path []any, s source) {
+	switch {
+	case (s.Component == "") == (s.Database == ""):
+		c.wrong(path, "", "rows come from a component, by its HTTP interface, or from a database: say one of them")
+	case s.Component != "":
+		if !slices.Contains(c.started(), s.Component) {
+			c.nobody(below(path, "component"), s.Component, c.started())
+		}
+		if !strings.HasPrefix(s.Request, "GET ") || s.Query != "" {
+			c.wrong(path, "", "a component is asked by a request, as in request: GET /entries")
+		}
+		c.expands(below(path, "request"), s.Request, []string{"cursor", "token"})
+		for key, text := range s.Headers {
+			c.expands(below(path, "headers", key), text, []string{"token"})
+		}
+		if strings.Contains(s.Request, "${cursor}") && path[0] != "audit" && path[0] != "effects" {
+			c.wrong(below(path, "request"), "", "${cursor} is for what grows, audit and effects: all of this is read anew each time")
+		}
+	default:
+		if of, ok := c.Components[s.Database]; !ok || of.Database == "" {
+			c.wrong(below(path, "database"), "", "%s has no database: say how Wreckon connects to it, as in database: postgres://USER@${listen}/NAME", s.Database)
+		}
+		if s.Query == "" || s.Request != "" || s.Items != "" {
+			c.wrong(path, "", "a database is asked by a query, as in query: SELECT id, state FROM orders")
+		}
+	}
+}
+
+// claims refuses what the file decides elsewhere, and what could never be seen.
+func (c *checker) claims() {
+	if c.Claims.Target != "" {
+		c.wrong(at("claims", "target"), "", "the target has its name already: target: %s", c.Target)
+	}
+	if len(c.Claims.Feeds) > 0 {
+		c.wrong(at("claims", "feeds"), "", "what can be observed follows from what the file declares: leave feeds out")
+	}
+	shown := map[string]bool{}
+	for _, s := range c.Sinks {
+		for _, r := range s.Routes {
+			shown[r.Step] = shown[r.Step] || !r.Undo
+		}
+	}
+	for _, f := range c.Effects {
+		shown[f.Step] = shown[f.Step] || !f.Undo
+	}
+	for _, f := range c.Observed {
+		shown[f.Step] = true
+	}
+	for i, s := range c.Claims.Steps {
+		if s.Required && !shown[s.Name] {
+			c.wrong(at("claims", "steps", i), "", "%s is required, and nothing shows it: no sink, no effects, nothing observed; it would always be missing", s.Name)
+		}
+	}
+}

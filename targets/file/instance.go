@@ -1,0 +1,197 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/targets"
+	"github.com/wreckon/wreckon/workloads"
+)
+
+// followEvery is how often what the target records is asked for news while the run goes on.
+const followEvery = 200 * time.Millisecond
+
+// instance is a target of a file in one run.
+type instance struct {
+	*definition
+	w        targets.Wiring
+	claims   history.Claims
+	activity activity
+	sinks    map[string]*sink
+	sources  *sources
+	clients  *clients
+	effects  []*effectReader
+	audit    []*auditReader
+	states   *stateReader
+}
+
+// start wires a target up.
+func (d *definition) start(w targets.Wiring) (targets.Instance, error) {
+	i := &instance{definition: d, w: w, claims: d.target().Claims, sinks: map[string]*sink{}}
+	i.activity.touch()
+	i.sources = newSources(i)
+	i.clients = newClients(i)
+	for n := range d.Effects {
+		i.effects = append(i.effects, &effectReader{instance: i, spec: &d.Effects[n]})
+	}
+	for n := range d.Audit {
+		i.audit = append(i.audit, &auditReader{instance: i, spec: &d.Audit[n]})
+	}
+	i.states = newStateReader(i)
+	for name, spec := range d.Sinks {
+		s, err := listenSink(i, name, spec)
+		if err != nil {
+			return nil, errors.Join(err, i.Close())
+		}
+		i.sinks[name] = s
+	}
+	return i, nil
+}
+
+// Sinks are the parties that Wreckon plays, and the components that it did not start.
+func (i *instance) Sinks() map[string]string {
+	at := map[string]string{}
+	for name, s := range i.sinks {
+		at[name] = s.addr
+	}
+	for name, of := range i.Components {
+		if of.Address != "" {
+			at[name] = of.Address
+		}
+	}
+	return at
+}
+
+func (i *instance) Close() error {
+	var errs []error
+	for _, s := range i.sinks {
+		errs = append(errs, s.close())
+	}
+	i.clients.close()
+	i.sources.close()
+	return errors.Join(errs...)
+}
+
+func (i *instance) Client() workloads.Client { return i.clients }
+
+// Launches says how each component is started. Everything in it was checked when the file was read.
+func (i *instance) Launches() []targets.Launch {
+	var list []targets.Launch
+	for _, name := range i.names {
+		of, ok := i.Components[name]
+		if !ok || of.Address != "" {
+			continue
+		}
+		words := i.expander(name)
+		l := targets.Launch{Component: name, Path: words(of.Command[0]), Ready: i.ready(name)}
+		if strings.ContainsRune(l.Path, '/') {
+			l.Path = i.path(l.Path)
+		}
+		for _, word := range of.Command[1:] {
+			l.Args = append(l.Args, words(word))
+		}
+		for _, key := range keysOf(of.Env) {
+			l.Env = append(l.Env, key+"="+words(of.Env[key]))
+		}
+		if of.Dir != "" {
+			l.Dir = i.path(words(of.Dir))
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// path finds what the file names, from its directory.
+func (d *definition) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(d.dir, p)
+}
+
+// expander replaces the names that the words of a component may hold.
+func (i *instance) expander(component string) func(string) string {
+	names := map[string]string{"data": filepath.Join(i.w.Data, component), "file": i.dir, "token": i.w.Token}
+	address(names, "listen", i.w.Listen[component])
+	address(names, "control", i.w.Control[component])
+	for _, e := range i.Edges {
+		if e.From == component {
+			address(names, "to."+e.To, i.w.Dial[targets.Edge{From: e.From, To: e.To}.Name()])
+		}
+	}
+	return func(text string) string {
+		s, err := expand(text, in(names))
+		if err != nil {
+			return text
+		}
+		return s
+	}
+}
+
+// Operate has nothing to do: what people do to a target at work is not described.
+func (i *instance) Operate(ctx context.Context) { <-ctx.Done() }
+
+// Follow copies what the target records into the history as it grows. A component that is down is what the run is about.
+func (i *instance) Follow(ctx context.Context) {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = i.news(ctx)
+		}
+	}
+}
+
+// news reads what there is to read of effects and audit trails, once.
+func (i *instance) news(ctx context.Context) error {
+	var errs []error
+	for _, e := range i.effects {
+		_, err := e.read(ctx)
+		errs = append(errs, err)
+	}
+	for _, a := range i.audit {
+		_, err := a.read(ctx)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Observe reads what the target has come to, to its end.
+func (i *instance) Observe(ctx context.Context) error {
+	var errs []error
+	for _, e := range i.effects {
+		errs = append(errs, drain(ctx, e.read))
+	}
+	errs = append(errs, i.states.observe(ctx), i.observed(ctx), i.letters(ctx), i.Totals(ctx))
+	for _, a := range i.audit {
+		err := drain(ctx, a.read)
+		if err == nil {
+			a.heads()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// drain reads until there is nothing new.
+func drain(ctx context.Context, read func(context.Context) (int, error)) error {
+	for {
+		if n, err := read(ctx); n == 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// direct is how the harness itself asks components, past every proxy.
+func direct() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext}}
+}
