@@ -24,37 +24,23 @@ const unknownMeter = "unknown"
 
 // applyBatch applies a batch as a whole, but for the lines that are refused, once for each key, and records an effect for each line: its key
 // is the account, its token the number.
-func (g *gateway) applyBatch(rt route, req request) answer {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	name := req.path + " " + req.key
-	a, known := g.seen[name]
-	mismatch := known && a.digest != req.digest
-	switch {
-	case mismatch:
-		a = answer{status: http.StatusConflict, body: []byte(`{"error":"this key was used with another payload"}`)}
-	case !known:
-		a = answer{status: http.StatusOK, digest: req.digest, body: billed(len(g.seen)+1, req.Lines)}
-		g.seen[name] = a
-	}
-	for _, l := range req.Lines {
+func (g *gateway) applyBatch(rt route, req request) Reply {
+	effects := make([]history.Event, len(req.Lines))
+	for k, l := range req.Lines {
 		e := history.Event{Kind: history.KindEffect, Op: rt.op, Step: rt.step, Component: cmp.Or(rt.component, clip(req.agent, 60)),
 			Key: clip(l.Account, 60), Token: l.Number, Value: strconv.FormatInt(l.Amount, 10), Trace: traceID(l.Trace)}
 		unit, err := history.ParseUnit(g.prefix, l.OrderID)
 		if e.Unit = unit; err != nil {
 			e.Value = clip("foreign id: "+l.OrderID, 200)
 		}
-		switch {
-		case mismatch || l.Meter == unknownMeter:
+		if l.Meter == unknownMeter {
 			e.Outcome = history.OutcomeRefused
-		case known:
-			e.Outcome = history.OutcomeDeduplicated
-		default:
-			e.Outcome = history.OutcomeApplied
 		}
-		g.rec.Record(e)
+		effects[k] = e
 	}
-	return a
+	return g.ledger.ApplyBatch(req.path+" "+req.key, req.digest, effects, func(n int) Reply {
+		return Reply{http.StatusOK, billed(n, req.Lines)}
+	})
 }
 
 // billed is the answer to a batch: what was made of it, and the numbers of the lines that were refused.

@@ -15,10 +15,10 @@ import (
 type Ledger struct {
 	rec workloads.Recorder
 
-	mu      sync.Mutex
-	settled map[string]settled // by key
-	newest  map[string]uint64  // the newest token seen, by resource
-	applied int
+	mu       sync.Mutex
+	settled  map[string]settled // by key
+	newest   map[string]uint64  // the newest token seen, by resource
+	answered int                // calls that were not like one before
 }
 
 // settled is what became of the first request under a key.
@@ -51,6 +51,8 @@ type Reply struct {
 	Body   []byte
 }
 
+var anotherPayload = Reply{http.StatusConflict, []byte(`{"error":"this key was used with another payload"}`)}
+
 // Apply applies, deduplicates or refuses an effect, and records which. The record is made under the same lock as the decision, so that the
 // history's order is the order in which effects landed.
 func (l *Ledger) Apply(c Call) Reply {
@@ -70,15 +72,15 @@ func (l *Ledger) Apply(c Call) Reply {
 	case known && before.payload != c.Payload:
 		e.Outcome = history.OutcomeRefused
 		e.Value = clip("key used before with another payload: "+e.Value, 200)
-		r = Reply{http.StatusConflict, []byte(`{"error":"this key was used with another payload"}`)}
+		r = anotherPayload
 	case known && !before.applied:
 		e.Outcome = history.OutcomeRefused
 	case known:
 		e.Outcome = history.OutcomeDeduplicated
 	default:
-		l.applied++
+		l.answered++
 		var applied bool
-		r, applied = c.Decide(l.applied)
+		r, applied = c.Decide(l.answered)
 		e.Outcome = history.OutcomeApplied
 		if !applied {
 			e.Outcome = history.OutcomeRefused
@@ -94,5 +96,29 @@ func (l *Ledger) Apply(c Call) Reply {
 		}()
 	}
 	l.rec.Record(e)
+	return r
+}
+
+// ApplyBatch applies several effects as a whole, once for each key, or refuses all of them, where the key comes again with another payload.
+// Those that are refused in any case say so already, by their outcome. decide answers a batch that is not like one before.
+func (l *Ledger) ApplyBatch(key, payload string, effects []history.Event, decide func(n int) Reply) Reply {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, known := l.settled[key]
+	r, outcome := before.Reply, history.OutcomeDeduplicated
+	switch {
+	case known && before.payload != payload:
+		r, outcome = anotherPayload, history.OutcomeRefused
+	case !known:
+		l.answered++
+		r, outcome = decide(l.answered), history.OutcomeApplied
+		l.settled[key] = settled{r, payload, true}
+	}
+	for _, e := range effects {
+		if e.Outcome != history.OutcomeRefused {
+			e.Outcome = outcome
+		}
+		l.rec.Record(e)
+	}
 	return r
 }
