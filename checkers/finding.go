@@ -19,6 +19,7 @@ type suspect struct {
 	events []uint32
 	say    func() string
 	notes  map[uint32]string // what the story says beside an event
+	order  func() []Ordered  // nil: no order has to do with it
 }
 
 func (s suspect) last() uint32 {
@@ -60,6 +61,9 @@ func (c *Case) tell(guarantee string, s suspect, bad map[int]bool) Finding {
 	f := Finding{Guarantee: guarantee, Unit: s.name, Sentence: s.say(), Events: make([]uint64, len(s.events)), Faults: []string{}}
 	for k, i := range s.events {
 		f.Events[k] = uint64(i)
+	}
+	if s.order != nil {
+		f.Order = s.order()
 	}
 	var spans []*span
 	if first, last := c.exposed(s); first != none {

@@ -36,6 +36,8 @@ const (
 	unitTime       = time.Second      // of one search
 	searchFallback = 10 * time.Second // of all, where the spec does not say
 	maxNarrowed    = 100              // units whose first bad answer is looked for
+	maxPictured    = 40               // operations that a person can still see in a picture
+	pictureTime    = 200 * time.Millisecond
 )
 
 // decision is what became of one unit.
@@ -175,6 +177,36 @@ func operations(list []call) []porcupine.Operation {
 	return out
 }
 
+// longest gives each call its place, from 1, in the longest order that Porcupine finds for some of them; 0 where it has none. It is
+// empty where there is too much to search, or too much to see.
+func longest(ctx context.Context, list []call, versions bool) []int {
+	if len(list) > maxPictured || ctx.Err() != nil {
+		return nil
+	}
+	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
+	_, info := porcupine.CheckOperationsVerbose(s.model(), operations(list), pictureTime)
+	var best []porcupine.Operation
+	for _, partition := range info.PartialLinearizationsOperations() {
+		for _, order := range partition {
+			if len(order) > len(best) {
+				best = order
+			}
+		}
+	}
+	if len(best) == 0 {
+		return nil
+	}
+	places := make([]int, len(list))
+	for n, o := range best {
+		for k := range list {
+			if &list[k].lifeOp == o.Input {
+				places[k] = n + 1
+			}
+		}
+	}
+	return places
+}
+
 // witness tries the one order that explains nearly every unit: operations in the order of their answers, a submit without an answer
 // at its call, an amendment without one not at all. The order respects time, since a comes before b wherever a had ended when b
 // began; so if each operation is legal in it, it is the proof that the unit is linearizable, and no search is needed. If not,
@@ -302,7 +334,11 @@ func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool)
 	if against >= 0 {
 		events = append(events, list[against].op.call, list[against].op.ret)
 	}
-	return suspect{unit: d.unit, events: events, notes: map[uint32]string{bad.op.ret: "cannot be"}, say: func() string {
+	picture := func() []Ordered {
+		known := upTo(list, bad.end, int64(c.H.Len()))
+		return c.pictured(known, longest(c.ctx, known, versions))
+	}
+	return suspect{unit: d.unit, events: events, notes: map[uint32]string{bad.op.ret: "cannot be"}, order: picture, say: func() string {
 		if against < 0 {
 			return fmt.Sprintf("%s: %s, and no order of what was done to it explains that", c.name(d.unit), c.saw(bad, false))
 		}

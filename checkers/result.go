@@ -94,6 +94,7 @@ type Finding struct {
 	Story     []StoryLine `json:"story"`
 	Twin      string      `json:"twin,omitempty"`       // one sentence on a unit of the same kind that went well
 	TwinStory []StoryLine `json:"twin_story,omitempty"` // and its story
+	Order     []Ordered   `json:"order,omitempty"`      // of a unit whose operations no order explains: how far an order goes
 }
 
 // StoryLine is one event of a unit's story, in words.

@@ -90,6 +90,7 @@ type findingView struct {
 	N         int
 	Picture   template.HTML
 	TwinPic   template.HTML
+	OrderPic  template.HTML
 	Folded    bool // not the first of its guarantee: there to be opened
 	Story     []checkers.StoryLine
 	StoryMore int
@@ -213,6 +214,7 @@ func (p *page) findings(r Run, bands []band) {
 			}
 		}
 		view.Picture = storySVG(f.Sentence, view.Story, inForce)
+		view.OrderPic = orderSVG(f.Order)
 		view.TwinPic = storySVG(f.Twin, view.TwinLines, bands)
 		p.Findings = append(p.Findings, view)
 	}

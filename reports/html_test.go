@@ -155,6 +155,23 @@ func TestPageTellsTheFindings(t *testing.T) {
 	lacks(t, rendered(t, sample(false), Options{}), `id="findings"`)
 }
 
+func TestPageShowsHowFarAnOrderGoes(t *testing.T) {
+	r := sample(true)
+	f := &r.Result.Guarantees[0].Findings[0]
+	f.Order = []checkers.Ordered{
+		{Who: "client 1", Op: "submit", Says: "→ pending v1", Begin: 1 * ms, End: 4 * ms, Place: 1},
+		{Who: "client <2>", Op: "amend", Says: "v1 → ?", Begin: 2 * ms, End: 9 * ms, Open: true},
+		{Who: "client 3", Op: "read", Says: "→ pending v7", Begin: 5 * ms, End: 9 * ms},
+	}
+	page := rendered(t, r, Options{})
+	assert.Equal(t, 1, strings.Count(page, "How far an order of its operations goes"))
+	assert.Contains(t, page, ">1</text><title>client 1, 0.001s to 0.004s: submit → pending v1</title>")
+	assert.Contains(t, page, `stroke-dasharray="4 3"/>`)
+	assert.Contains(t, page, "client &lt;2&gt;, from 0.002s: amend v1 → ?; nobody knows whether it happened")
+	assert.Equal(t, 1, strings.Count(page, ">✗</text>"), "what nobody knows of may simply not have happened")
+	lacks(t, rendered(t, sample(true), Options{}), "How far an order")
+}
+
 func TestPageFoldsWhatRepeats(t *testing.T) {
 	r := sample(true)
 	j := &r.Result.Guarantees[0]

@@ -49,6 +49,10 @@ func redactFinding(r Run, f checkers.Finding) checkers.Finding {
 	f.Twin = replaceWords(f.Twin, words)
 	f.Story = redactStory(f.Story, words)
 	f.TwinStory = redactStory(f.TwinStory, words)
+	f.Order = append([]checkers.Ordered(nil), f.Order...)
+	for i := range f.Order {
+		f.Order[i].Says = replaceWords(f.Order[i].Says, words)
+	}
 	return f
 }
 
