@@ -11,7 +11,7 @@ WITHIN  ?= 0
 SOAK    ?= 10m
 CASES   ?= 1000000
 
-.PHONY: build run run-defect test race prove bench differential fuzz soak clean
+.PHONY: build run run-defect run-docker test test-docker images race prove bench differential fuzz soak clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
@@ -28,6 +28,18 @@ test: ## the ordinary test suite
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) test ./...
 
+run-docker: build ## the default scenario, each component in a container of its own (needs a Docker engine)
+	$(BIN) run --env docker
+
+images: ## the images of servers that targets name, made without a registry (needs root, debootstrap and a Docker engine)
+	compose/images/postgres/build
+
+test-docker: build ## the container environment against a real engine, and the canary in containers
+	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 ./internal/environment/containers
+	$(BIN) doctor --env docker
+	$(BIN) run --env docker
+	@$(BIN) run --env docker --defect dedup-check-then-act; test $$? -eq 1
+
 race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
 
@@ -35,7 +47,7 @@ prove: build ## every defect is found by the checker that must find it; the corr
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment ./cmd/wreckon
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment/... ./cmd/wreckon
 
 differential: ## the checkers that are fast against slow ones that follow the definition: make differential CASES=20000 for less
 	WRECKON_CASES=$(CASES) $(GO) test -run Agree -count 1 -timeout 24h ./checkers -rapid.checks $(CASES)

@@ -1,9 +1,12 @@
 package containers_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -136,15 +139,22 @@ func (r *run) log(t testing.TB, component string) string {
 	return string(b)
 }
 
+// get asks on a connection of its own, which ends with ctx: a transport would go on dialling a container that is gone.
 func get(ctx context.Context, addr, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return "", err
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.0\r\n\r\n", path); err != nil {
 		return "", err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return "", errors.Join(err, ctx.Err())
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
