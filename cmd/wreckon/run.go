@@ -49,6 +49,8 @@ faults, heal them, wait until it is idle, check the history, write the report. W
 The seed decides every choice of the harness: which units, when, and where a fault drawn from a range falls. It does not
 decide how the operating system schedules the target, so a race may need --repeat.
 
+Components are processes, or with --env docker each is a container (see wreckon doctor --env docker, and docs/containers.md).
+
 ` + exitCodes + ` Of several runs, the worst.`,
 		Example: "  wreckon run\n  wreckon run relay-crash broker-partition --seed 7\n  wreckon run quick --defect mark-before-publish\n" +
 			"  wreckon run my-scenario.yaml --dry-run",
