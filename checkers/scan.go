@@ -28,6 +28,7 @@ type scan struct {
 	source  map[string]int
 	silent  auditTrail // of events that are in none
 	actors  actors
+	calls   [512]clientCall
 	flight  flight
 	phases  *history.History // events of phases alone
 	rules   []rule           // those that may have something to say
@@ -68,7 +69,6 @@ func (s *scan) run() error {
 	}
 	for _, o := range s.actors.open() {
 		s.unanswered(o)
-		s.flight.lose(o.seq)
 	}
 	s.giveUp = s.giveUp || s.unsaid && s.stepNamed("") >= 0
 	for _, t := range s.trails {
@@ -82,71 +82,72 @@ func (s *scan) begin(b *history.Block) {
 	s.open(b, s.stateNames)
 	s.extents = append(s.extents, extent{low: b.Low, high: b.High})
 	s.meet(b)
-	s.mean = s.mean[:0]
+	s.mean, s.glances = s.mean[:0], s.glances[:0]
 	plain := b.T[0] >= s.latest && b.T[b.Len()-1] <= timeMask
 	for k := range b.Shapes {
 		m := s.meaning(&b.Shapes[k])
-		m.plain = m.plain && plain
 		s.total.add(&m, b.Count[k])
 		s.mean = append(s.mean, m)
+		s.glances = append(s.glances, s.glance(&m, plain))
 	}
 }
 
-// rows goes through the events of a block. Nearly all are what was to be expected: the client had no operation open, or had this one; the
-// audit event has the next number; and it is known what the event means to a unit that has come so far. That is seen without a branch
-// for each question, and all that is left to do is to write it down. Any other event is looked at closely.
+// rows goes through the events of a block. Nearly all are what was to be expected: an audit event has the next number, and it is known
+// what the event means to a unit that has come so far. That is seen without a branch for each question, since nobody can guess what comes
+// next, and all that is left to do is to write it down. Any other event is looked at closely.
 func (s *scan) rows(b *history.Block) {
 	var p history.Place
-	mean, class, pages, near := s.mean, s.class, s.tales.pages, s.actors.near
-	which, times := b.Which, b.T
+	glances, class, pages := s.glances, s.class, s.tales.pages
 	units, actors, tokens, values, dues := column(b.Unit), column(b.Actor), column(b.Token), column(b.Value), column(b.At)
-	for i, k := range which {
-		m := &mean[k]
-		t := uint64(times[i])
-		u := units[p.Unit()&m.unitAt]
+	n := 0
+	for i, k := range b.Which {
+		m := &glances[k]
+		t := uint64(b.T[i])
+		u := units[p.Unit()&int(m.unitAt)] | m.noUnit
+		s.calls[n] = clientCall{code: m.code | uint64(u), actor: actors[p.Actor()&int(m.actorAt)] & m.actor, row: uint32(i)}
+		if n += int(m.code >> callBit & 1); n == len(s.calls) {
+			s.clients(b, s.calls[:n])
+			n = 0
+		}
 		page := int(u >> pageBits)
-		a := actors[p.Actor()&m.actorAt] & m.actor
-		if !m.plain || page >= len(pages) || pages[page] == nil || int(a) >= len(near) {
-			s.event(b, m, i, p)
-			pages, near = s.tales.pages, s.actors.near
+		if !m.plain || page >= len(pages) || pages[page] == nil {
+			s.event(b, &s.mean[k], i, p)
+			pages = s.tales.pages
 			p.Move(m.width)
 			continue
 		}
-		x, client, trail := &pages[page][u&(pageSize-1)], &near[a], m.trail
-		code := openCode(m.op, u)
-		number := tokens[p.Token()&m.tokenAt]
-		value := values[p.Value()&m.valueAt] & m.value
+		value := values[p.Value()&int(m.valueAt)] & m.value
 		c := class[value] & m.class
 		at := t
 		if m.timed {
-			if d := dues[p.At()&m.dueAt]; uint64(d)-1 < t {
+			if d := dues[p.At()]; uint64(d)-1 < t {
 				at = uint64(d)
 			} else {
-				c = 0xff
+				c = noClass
 			}
 		}
-		odd := (client.code ^ code&m.isReturn) & (m.isCall | m.isReturn)
-		odd |= (number ^ trail.next | trail.odd) & m.isAudit
-		odd |= s.flight.waits & m.isReturn
+		trail, number := m.trail, tokens[p.Token()&int(m.tokenAt)]
+		x := &pages[page][u&(pageSize-1)]
 		mv := m.turns.known(x.life(), c)
-		if odd != 0 || mv&moveMask != moveKnown {
-			s.event(b, m, i, p)
-			pages, near = s.tales.pages, s.actors.near
+		if mv&moveMask != moveKnown || (number^trail.next|trail.odd)&m.isAudit != 0 {
+			s.event(b, &s.mean[k], i, p)
+			pages = s.tales.pages
 			p.Move(m.width)
 			continue
 		}
-		operation := m.isCall | m.isReturn
-		client.code = client.code&^operation | code&m.isCall
-		client.seq = client.seq&^m.isCall | (b.First+uint64(i))&m.isCall
-		s.flight.calls += int(m.isCall & 1)
-		s.flight.rets += int(m.isReturn & 1)
-		trail.ring[number&m.isAudit&uint64(len(trail.ring)-1)] = heard{number: number, value: value, op: m.shape.Op, unit: u}
-		trail.next += m.isAudit & 1
-		trail.arrived += int(m.isAudit & 1)
-		trail.last.unit = u
+		if m.isAudit != 0 {
+			trail.ring[number&uint64(len(trail.ring)-1)] = heard{number: number, value: value, op: m.op, unit: u}
+			trail.next++
+			trail.arrived++
+			trail.last.unit = u
+		}
+		if m.keyed {
+			s.own(b.Key[p.Key()], u)
+		}
 		x.move(mv, t, at)
 		p.Move(m.width)
 	}
+	s.clients(b, s.calls[:n])
 }
 
 // column is a column, or what stands for one without entries.

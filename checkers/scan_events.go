@@ -18,22 +18,17 @@ func (s *scan) event(b *history.Block, m *meaning, i int, p history.Place) {
 	turns := m.turns
 	switch m.act {
 	case actInvoke:
-		s.invoke(b, m, i, p, u)
-	case actOK, actFail, actInfo:
-		u, turns = s.end(b, m, i, p, u)
-		if class = 0; turns != nil && turns.looks {
-			class = s.classAt(b, m, p)
+		if m.op == opSubmit {
+			s.own(entry(m, history.HasKey, b.Key, p.Key(), 0), u)
 		}
 	case actAudit:
 		turns = s.audit(b, m, p, u)
 	case actHead:
 		m.trail.head()
-	case actFault:
-		s.flight.mark(b.First+uint64(i), b.T[i])
 	case actPhase:
 		s.sawPhase(b, m, i, p)
 	}
-	if u != history.NoUnit && turns != nil {
+	if u != history.NoUnit {
 		s.turn(u, turns, class, b.T[i], entry(m, history.HasAt, b.At, p.At(), 0))
 	}
 }
@@ -68,21 +63,6 @@ func (s *scan) classAt(b *history.Block, m *meaning, p history.Place) uint8 {
 	return c
 }
 
-func (s *scan) invoke(b *history.Block, m *meaning, i int, p history.Place, u history.Unit) {
-	o := s.actors.of(entry(m, history.HasActor, b.Actor, p.Actor(), 0))
-	if o.code != 0 {
-		s.unanswered(*o)
-		s.doubt(o.unit())
-		s.doubt(u)
-		s.flight.lose(o.seq)
-	}
-	*o = openOp{seq: b.First + uint64(i), code: openCode(m.op, u)}
-	s.flight.calls++
-	if m.op == opSubmit {
-		s.own(entry(m, history.HasKey, b.Key, p.Key(), 0), u)
-	}
-}
-
 // own notes whose submit has a key: one key for two units puts both in doubt.
 func (s *scan) own(key history.Ref, u history.Unit) {
 	if key == 0 {
@@ -103,40 +83,6 @@ func (s *scan) own(key history.Ref, u history.Unit) {
 		s.doubt(o - 1)
 		s.doubt(u)
 	}
-}
-
-// unanswered notes an operation that never ended.
-func (s *scan) unanswered(o openOp) {
-	if o.op() == opSubmit {
-		s.change(o.unit(), lifeMaybe)
-	}
-}
-
-// end closes the operation of a client, and gives its unit, and what that means to it. What the invoke says about unit and operation counts.
-func (s *scan) end(b *history.Block, m *meaning, i int, p history.Place, u history.Unit) (history.Unit, *turns) {
-	o := s.actors.of(entry(m, history.HasActor, b.Actor, p.Actor(), 0))
-	if o.code == 0 {
-		s.doubt(u)
-		s.total.add(m, -1)
-		return u, nil
-	}
-	op, of := o.op(), o.unit()
-	o.code = 0
-	if of != u {
-		s.doubt(u)
-		s.doubt(of)
-	}
-	s.flight.end(o.seq, b.T[i], m.act == actOK)
-	if op == m.op {
-		return of, m.turns
-	}
-	if m.act == actOK {
-		s.total.answered(m.op, -1)
-		s.total.answered(op, 1)
-	}
-	t := m.turn
-	t.op = op
-	return of, s.turnsOf(t)
 }
 
 // audit gives the event its place in the trail of its source, and says what it means to its unit.

@@ -6,18 +6,110 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
+// clientCall is an event of a client, or of a fault, which sees what clients have under way. What is wrong with it puts units in doubt, before
+// or after anything else that happens to them.
+type clientCall struct {
+	code  uint64 // which operation, of which unit, in openMask; and what becomes of it
+	actor uint32
+	row   uint32 // in the block
+}
+
+const (
+	opBit    = 32
+	callBit  = 40 // of every call
+	beginBit = 41
+	oddBit   = 42 // it neither begins nor was ok
+
+	openMask = 1<<beginBit - 1
+)
+
+func openCode(op opCode, u history.Unit) uint64 { return 1<<callBit | uint64(op)<<opBit | uint64(u) }
+
+// callCode is what the events of a shape have in common.
+func callCode(m *meaning) uint64 {
+	code := openCode(m.op, 0)
+	switch m.act {
+	case actInvoke:
+		code |= 1 << beginBit
+	case actFail, actInfo, actFault:
+		code |= 1 << oddBit
+	}
+	return code
+}
+
 // openOp is what a client has under way.
 type openOp struct {
-	seq  uint64
+	seq  uint64 // its beginning
 	code uint64 // 0: nothing
 }
 
-// openCode says in one number which operation, of which unit.
-func openCode(op opCode, u history.Unit) uint64 { return 1<<40 | uint64(op)<<32 | uint64(u) }
-
-func (o openOp) op() opCode { return opCode(o.code >> 32) }
+func (o openOp) op() opCode { return opCode(o.code >> opBit) }
 
 func (o openOp) unit() history.Unit { return history.Unit(o.code) }
+
+// clients goes through the calls of a block. Most begin an operation of a client that has none, or are the ok to the one that it has.
+func (s *scan) clients(b *history.Block, calls []clientCall) {
+	near := s.actors.near
+	for _, e := range calls {
+		begins := -(e.code >> beginBit & 1)
+		if int(e.actor) < len(near) && e.code>>oddBit&1 == 0 {
+			o := &near[e.actor]
+			if code := e.code & openMask; o.code == code&^begins && s.flight.waits&^begins == 0 {
+				o.code, o.seq = code&begins, b.First+uint64(e.row)
+				s.flight.calls += int(begins & 1)
+				s.flight.rets += int(^begins & 1)
+				continue
+			}
+		}
+		s.client(b, e)
+		near = s.actors.near
+	}
+}
+
+// client looks at a call closely.
+func (s *scan) client(b *history.Block, e clientCall) {
+	m := &s.mean[b.Which[e.row]]
+	seq, u := b.First+uint64(e.row), history.Unit(e.code)
+	if m.act == actFault {
+		s.flight.mark(seq, b.T[e.row])
+		return
+	}
+	o := s.actors.of(e.actor)
+	was := *o
+	if m.act == actInvoke {
+		*o = openOp{seq: seq, code: e.code & openMask}
+		s.flight.calls++
+		if was.code != 0 {
+			s.unanswered(was)
+			s.doubt(was.unit())
+			s.doubt(u)
+		}
+		return
+	}
+	if was.code == 0 {
+		s.doubt(u)
+		s.total.add(m, -1)
+		return
+	}
+	o.code = 0
+	s.flight.end(was.seq, b.T[e.row], m.act == actOK)
+	if was.code != e.code&openMask { // what was begun counts
+		s.doubt(u)
+		s.doubt(was.unit())
+		if m.act == actOK {
+			s.total.answered(m.op, -1)
+			s.total.answered(was.op(), 1)
+		}
+	}
+}
+
+// unanswered notes an operation that never ended.
+func (s *scan) unanswered(o openOp) {
+	if o.op() == opSubmit {
+		s.change(o.unit(), lifeMaybe)
+	}
+	s.flight.lose(o.seq)
+}
 
 // actors hold the open operation of each client.
 type actors struct {

@@ -230,7 +230,6 @@ func (s *scan) answered(x *life, t *turn, state int) (mv move) {
 	}
 	s.saw(x, state)
 	if t.op == opSubmit {
-		s.total.acked = true
 		mv = x.show()
 		if !x.has(lifeAcked) {
 			x.flags |= lifeAcked

@@ -8,9 +8,10 @@ import (
 
 // shapes are what the shapes of events mean.
 type shapes struct {
-	mean   []meaning // of the block's
-	turns  map[turn]*turns
-	unsaid bool // some audit event or observation names no step
+	mean    []meaning // of the block's
+	glances []glance
+	turns   map[turn]*turns
+	unsaid  bool // some audit event or observation names no step
 }
 
 // meet adds the steps that effects and observations name beyond the claimed ones, in the order in which their events stand, as
@@ -52,19 +53,31 @@ type meaning struct {
 	mark  bool // its unit is in doubt
 	token bool // it may carry one that counts
 	unit  bool // it has one
-	plain bool // an event of it may be as expected
 	trail *auditTrail
 	shape history.Shape
 	width history.Place
+}
 
-	// All ones or none: whether it begins an operation, answers that it was ok, is an audit event with a number.
-	isCall, isReturn, isAudit uint64
-	// What is left of a place in a column, of what stands there, and of the class of a value: nothing where the shape has none, or
-	// nobody asks.
-	unitAt, actorAt, tokenAt, valueAt, dueAt int
-	actor                                    uint32
-	value                                    history.Ref
-	class                                    uint8
+// glance is what rows asks about the events of a shape: of each column, what is left of a place and of what stands there, nothing where
+// the shape has none or it does not matter.
+type glance struct {
+	width   history.Place
+	turns   *turns
+	trail   *auditTrail
+	code    uint64 // of what its client does; see clientCall
+	isAudit uint64 // all ones for an audit event with a number
+	noUnit  history.Unit
+	actor   uint32
+	value   history.Ref
+	op      history.Ref
+	unitAt  uint16
+	actorAt uint16
+	valueAt uint16
+	tokenAt uint16
+	class   uint8
+	plain   bool // an event of it may be as expected
+	timed   bool // when what it tells of happened matters
+	keyed   bool // a submit with a key
 }
 
 type action uint8
@@ -98,7 +111,7 @@ const (
 
 // meaning says what an event of a shape is about.
 func (s *scan) meaning(x *history.Shape) meaning {
-	m := meaning{shape: *x, width: x.Width(), unit: x.Has&history.HasUnit != 0, trail: &s.silent, plain: true}
+	m := meaning{shape: *x, width: x.Width(), unit: x.Has&history.HasUnit != 0, trail: &s.silent}
 	m.token = x.Has&history.HasToken != 0 && (x.Kind == history.KindEffect || x.Kind == history.KindStart)
 	op := s.name(x.Op)
 	switch op {
@@ -111,9 +124,9 @@ func (s *scan) meaning(x *history.Shape) meaning {
 	}
 	switch x.Kind {
 	case history.KindInvoke:
-		m.act, m.isCall = actInvoke, ^uint64(0)
+		m.act = actInvoke
 	case history.KindOK:
-		m.act, m.isReturn = actOK, ^uint64(0)
+		m.act = actOK
 	case history.KindFail:
 		m.act = actFail
 	case history.KindInfo:
@@ -121,7 +134,6 @@ func (s *scan) meaning(x *history.Shape) meaning {
 	case history.KindEffect:
 		s.effectMeans(&m, op)
 	case history.KindAudit:
-		m.isAudit = ^uint64(0)
 		s.auditMeans(&m, op)
 	case history.KindObserve:
 		s.observeMeans(&m, op)
@@ -141,13 +153,7 @@ func (s *scan) meaning(x *history.Shape) meaning {
 			m.mark = true
 		}
 	}
-	m.settle(s)
-	return m
-}
-
-// settle works out what rows asks about.
-func (m *meaning) settle(s *scan) {
-	has := func(col history.Columns) bool { return m.shape.Has&col != 0 }
+	m.doubt = m.mark
 	switch m.act {
 	case actOK:
 		m.looks = m.op == opSubmit || m.op == opRead
@@ -156,36 +162,46 @@ func (m *meaning) settle(s *scan) {
 	case actStep:
 		m.looks = m.need != 0
 	case actInvoke:
-		m.timed = m.op == opSubmit && has(history.HasAt)
-		m.plain = m.op != opSubmit || !has(history.HasKey)
+		m.timed = m.op == opSubmit && x.Has&history.HasAt != 0
 	case actAudit:
-		m.timed = m.ends && has(history.HasAt)
-		m.plain = has(history.HasToken) && !has(history.HasKey)
-	case actFail, actInfo, actHead, actFault, actPhase:
-		m.plain = false
-	}
-	m.plain = m.plain && m.unit && !(m.token && !s.total.tokens)
-	m.doubt = m.mark
-	if has(history.HasUnit) {
-		m.unitAt = 0xffff
-	}
-	if has(history.HasActor) && m.isCall|m.isReturn != 0 {
-		m.actorAt, m.actor = 0xffff, ^uint32(0)
-	}
-	if has(history.HasToken) && m.isAudit != 0 {
-		m.tokenAt = 0xffff
-	}
-	if has(history.HasValue) && (m.looks || m.isAudit != 0) {
-		m.valueAt, m.value = 0xffff, ^history.Ref(0)
-	}
-	if m.timed {
-		m.dueAt = 0xffff
-	}
-	if m.looks {
-		m.class = 0xff
+		m.timed = m.ends && x.Has&history.HasAt != 0
 	}
 	m.turns = s.turnsOf(m.turn)
+	return m
 }
+
+// glance says what there is to see at once in events of a shape. plain tells that the block is in order.
+func (s *scan) glance(m *meaning, plain bool) glance {
+	has := func(col history.Columns) bool { return m.shape.Has&col != 0 }
+	g := glance{width: m.width, turns: m.turns, trail: m.trail, op: m.shape.Op, noUnit: history.NoUnit, timed: m.timed}
+	g.plain = plain && m.unit && !(m.token && !s.total.tokens)
+	g.keyed = m.act == actInvoke && m.op == opSubmit && has(history.HasKey)
+	switch m.act {
+	case actHead, actPhase:
+		g.plain = false
+	case actInvoke, actOK, actFail, actInfo, actFault:
+		g.code = callCode(m)
+	case actAudit:
+		g.plain = g.plain && has(history.HasToken) && !has(history.HasKey)
+		g.isAudit = ^uint64(0)
+		g.tokenAt = lastPlace
+	}
+	if m.unit {
+		g.unitAt, g.noUnit = lastPlace, 0
+	}
+	if has(history.HasActor) && g.code != 0 {
+		g.actorAt, g.actor = lastPlace, ^uint32(0)
+	}
+	if has(history.HasValue) && (m.looks || m.act == actAudit) {
+		g.valueAt, g.value = lastPlace, ^history.Ref(0)
+	}
+	if m.looks {
+		g.class = ^uint8(0)
+	}
+	return g
+}
+
+const lastPlace = 1<<16 - 1 // in a column
 
 // turnsOf gives what is known of a turn.
 func (s *scan) turnsOf(t turn) *turns {

@@ -17,6 +17,9 @@ type texts struct {
 	classes []class
 }
 
+// noClass is the class of no string.
+const noClass = 255
+
 // class is what a string says as the value of an event.
 type class struct {
 	state int  // that it begins with; -1: none

@@ -8,7 +8,6 @@ type totals struct {
 	stepsSeen, unnumbered, exchanges int
 	tokens                           bool // effects or executions carry one
 	reads                            bool // a client read or updated a unit
-	acked                            bool // some unit was acknowledged
 }
 
 // add counts n events of one meaning; n may be below zero, to take back what was counted.

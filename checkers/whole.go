@@ -69,7 +69,7 @@ func (w *whole) audited() bool {
 
 func (w *whole) readsSeen() bool { return w != nil && w.total.reads }
 
-func (w *whole) acked() bool { return w != nil && w.total.acked }
+func (w *whole) acked() bool { return w != nil && w.census.acknowledged > 0 }
 
 // missing tells that an audit event never came, and is not only left out of the part.
 func (w *whole) missing(source string, number uint64) bool {
