@@ -129,7 +129,7 @@ func (s *scan) rows(b *history.Block) {
 		trail, number := m.trail, tokens[p.Token()&int(m.tokenAt)]
 		x := &pages[page][u&(pageSize-1)]
 		mv := m.turns.known(x.life(), c)
-		if mv&moveMask != moveKnown || (number^trail.next|trail.odd)&m.isAudit != 0 {
+		if !mv.known || mv.minds || (number^trail.next|trail.odd)&m.isAudit != 0 {
 			s.event(b, &s.mean[k], i, p)
 			pages = s.tales.pages
 			p.Move(m.width)

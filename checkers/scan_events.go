@@ -45,11 +45,11 @@ func (s *scan) turn(u history.Unit, turns *turns, class uint8, t, at int64) {
 	}
 	mv := s.moveOf(x.life(), turns, class)
 	switch {
-	case mv&lifeMask == lifeInDoubt:
-	case t < s.latest, mv&moveAsk != 0 && (at > t || at > timeMask):
-		mv = moveKnown | lifeInDoubt
-	case mv&moveEarlier != 0:
-		x[3] = min(x[3], uint64(at))
+	case mv.life == lifeInDoubt:
+	case t < s.latest, mv.ask != 0 && (at > t || at > timeMask):
+		mv = &move{life: lifeInDoubt}
+	case mv.minds:
+		x[endAt] = min(x[endAt], uint64(at))
 	}
 	x.move(mv, uint64(t), uint64(at))
 }

@@ -115,70 +115,72 @@ type turns struct {
 	moves [][]move
 }
 
-// known gives a move that was made before; 0 for any other.
-func (t *turns) known(life uint16, class uint8) move {
+var unknown move
+
+// known gives a move that was made before; the unknown one for any other.
+func (t *turns) known(life uint16, class uint8) *move {
 	if int(class) < len(t.moves) {
 		if row := t.moves[class]; int(life) < len(row) {
-			return row[life]
+			return &row[life]
 		}
 	}
-	return 0
+	return &unknown
 }
 
 // moveOf finds out what a turn makes of a life.
-func (s *scan) moveOf(number uint16, t *turns, class uint8) move {
-	if mv := t.known(number, class); mv != 0 {
+func (s *scan) moveOf(number uint16, t *turns, class uint8) *move {
+	if mv := t.known(number, class); mv.known {
 		return mv
 	}
 	next, mv := s.live(s.all[number], &t.turn, class)
-	mv |= moveKnown | move(s.numberOf(next))
+	mv.known, mv.life, mv.since = true, uint64(s.numberOf(next)), mv.ask|mv.show
 	for len(t.moves) <= int(class) {
 		t.moves = append(t.moves, nil)
 	}
 	row := t.moves[class]
 	for len(row) <= int(number) {
-		row = append(row, 0)
+		row = append(row, move{})
 	}
 	row[number], t.moves[class] = mv, row
-	return mv
+	return &row[number]
 }
 
 // live goes through a turn of a life.
 func (s *scan) live(x life, t *turn, number uint8) (life, move) {
 	if x.has(inDoubt) {
-		return x, 0
+		return x, move{}
 	}
 	if t.doubt {
 		x.doubt()
-		return x, 0
+		return x, move{}
 	}
 	says := class{state: -1}
 	if t.looks {
 		says = s.classes[number-1]
 	}
-	mv := move(0)
+	var mv move
 	switch t.act {
 	case actInvoke:
 		if x.ops < many {
 			x.ops++
 		}
 		if t.op == opSubmit {
-			mv = x.ask()
+			x.ask(&mv)
 		}
 	case actInfo:
 		if t.op == opSubmit {
 			x.flags |= lifeMaybe
 		}
 	case actOK:
-		mv = s.answered(&x, t, says.state)
+		s.answered(&x, t, says.state, &mv)
 	case actApplied:
 		x.flags |= lifeEffect
-		mv = x.show()
+		x.show(&mv)
 		x.did(t)
 	case actAudit:
-		mv = x.show()
+		x.show(&mv)
 		if !t.again {
-			mv |= x.recordedBy(t)
+			x.recordedBy(t, &mv)
 		}
 	case actState:
 		if x.kind = s.kindOf(says.state); says.state < 0 {
@@ -199,61 +201,56 @@ func (s *scan) live(x life, t *turn, number uint8) (life, move) {
 	return x, mv
 }
 
-func (x *life) ask() move {
+func (x *life) ask(mv *move) {
 	if x.attempts++; x.attempts == 0 {
 		x.doubt()
 	}
-	if x.has(lifeAsked) {
-		return 0
+	if !x.has(lifeAsked) {
+		x.flags |= lifeAsked
+		mv.ask = allOnes
 	}
-	x.flags |= lifeAsked
-	return moveAsk
 }
 
 // show takes evidence that a unit's intent is durable.
-func (x *life) show() move {
+func (x *life) show(mv *move) {
 	switch {
 	case x.has(lifeIntent):
-		return 0
 	case !x.has(lifeAsked):
 		x.doubt() // something was seen of it before anybody asked for it
-		return 0
+	default:
+		x.flags |= lifeIntent
+		mv.show = allOnes
 	}
-	x.flags |= lifeIntent
-	return moveShow
 }
 
 // answered takes an answer that was ok.
-func (s *scan) answered(x *life, t *turn, state int) (mv move) {
+func (s *scan) answered(x *life, t *turn, state int, mv *move) {
 	if t.op != opSubmit && t.op != opRead {
-		return 0
+		return
 	}
 	s.saw(x, state)
 	if t.op == opSubmit {
-		mv = x.show()
+		x.show(mv)
 		if !x.has(lifeAcked) {
 			x.flags |= lifeAcked
-			mv |= moveWrite
+			mv.write, mv.which = allOnes, okAt
 		}
 	} else if s.kindOf(state).terminal() {
-		mv = x.finish(t)
+		x.finish(t, mv)
 	}
-	return mv
 }
 
 // finish takes evidence of its end.
-func (x *life) finish(t *turn) move {
+func (x *life) finish(t *turn, mv *move) {
 	switch {
 	case !x.has(lifeAsked):
 		x.doubt()
-		return 0
 	case !x.has(lifeDone):
 		x.flags |= lifeDone
-		return moveWrite | moveEnd
-	case t.timed:
-		return moveEarlier
+		mv.write, mv.which = allOnes, endAt
+	default:
+		mv.minds = t.timed
 	}
-	return 0
 }
 
 // saw notes that somebody was shown a unit in a state.
@@ -286,14 +283,15 @@ func (x *life) did(t *turn) {
 	x.steps |= t.step
 }
 
-func (x *life) recordedBy(t *turn) (mv move) {
+func (x *life) recordedBy(t *turn, mv *move) {
 	if t.loose {
 		x.flags |= lifeLoose
 	}
 	x.did(t)
 	x.recorded |= t.slots
 	if t.ends {
-		mv = x.finish(t)
+		x.finish(t, mv)
 	}
-	return mv
 }
+
+const allOnes = ^uint64(0)

@@ -33,31 +33,29 @@ func (x *tale) intent() time.Duration    { return time.Duration(x[1]) }
 func (x *tale) submitted() time.Duration { return time.Duration(int64(x[2]) - x.due()) }
 func (x *tale) ended() time.Duration     { return time.Duration(int64(x[3]) - x.due()) }
 
-// move is what an event does to a unit: the number of the life that the unit then has, and which of its instants are written.
-type move uint32
+// move is what an event does to a unit: the number of the life that the unit then has, and which of its instants are written, as masks. Its
+// zero value is not known.
+type move struct {
+	life  uint64
+	ask   uint64 // its first submit
+	show  uint64 // the first evidence that it was asked for
+	since uint64 // ask or show
+	write uint64 // its first ok, or evidence of its end
+	which uint8  // of these: the instant's place
+	known bool
+	minds bool // its end may have been earlier than what was taken for it
+}
 
 const (
-	moveKnown   move = 1 << (lifeBits + iota) // every move has it
-	moveEarlier                               // its end may have been earlier than what was taken for it
-	moveAsk                                   // its first submit
-	moveShow                                  // the first evidence that it was asked for
-	moveEnd                                   // with moveWrite: the evidence of its end, otherwise its first ok
-	moveWrite                                 // write that
-
-	moveMask = moveKnown | moveEarlier
+	okAt  = 2
+	endAt = 3
 )
 
-// mask is all ones where a move has a bit.
-func (mv move) mask(bit int) uint64 { return -uint64(mv >> bit & 1) }
-
 // move takes an event at t; at is when what it tells of happened. It has no branches: which events come next nobody can guess.
-func (x *tale) move(mv move, t, at uint64) {
-	ask, show, write := mv.mask(lifeBits+2), mv.mask(lifeBits+3), mv.mask(lifeBits+5)
-	due, intent := x[0], x[1]
-	x[0] = (due^(due^at<<lifeBits)&ask)&^lifeMask | uint64(mv&lifeMask)
-	x[1] = intent ^ (intent^(t-intent&show))&(ask|show)
-	instant := &x[2+mv>>(lifeBits+4)&1]
-	*instant ^= (*instant ^ at) & write
+func (x *tale) move(mv *move, t, at uint64) {
+	x[0] = (x[0]^(x[0]^at<<lifeBits)&mv.ask)&^lifeMask | mv.life
+	x[1] ^= (x[1] ^ (t - x[1]&mv.show)) & mv.since
+	x[mv.which&3] ^= (x[mv.which&3] ^ at) & mv.write
 }
 
 const (
