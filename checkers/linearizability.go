@@ -185,11 +185,19 @@ func longest(ctx context.Context, list []call, versions bool) []int {
 	}
 	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
 	_, info := porcupine.CheckOperationsVerbose(s.model(), operations(list), pictureTime)
-	var best []porcupine.Operation
+	var best []int
 	for _, partition := range info.PartialLinearizationsOperations() {
-		for _, order := range partition {
-			if len(order) > len(best) {
-				best = order
+		for _, order := range partition { // Porcupine has them in no order
+			indices := make([]int, len(order))
+			for n, o := range order {
+				for k := range list {
+					if &list[k].lifeOp == o.Input {
+						indices[n] = k
+					}
+				}
+			}
+			if len(indices) > len(best) || len(indices) == len(best) && slices.Compare(indices, best) < 0 {
+				best = indices
 			}
 		}
 	}
@@ -197,12 +205,8 @@ func longest(ctx context.Context, list []call, versions bool) []int {
 		return nil
 	}
 	places := make([]int, len(list))
-	for n, o := range best {
-		for k := range list {
-			if &list[k].lifeOp == o.Input {
-				places[k] = n + 1
-			}
-		}
+	for n, k := range best {
+		places[k] = n + 1
 	}
 	return places
 }
