@@ -10,6 +10,7 @@ import (
 	"github.com/wreckon/wreckon/reference/api"
 	"github.com/wreckon/wreckon/reference/audit"
 	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/choreography"
 	"github.com/wreckon/wreckon/reference/control"
 	"github.com/wreckon/wreckon/reference/gateway"
 	"github.com/wreckon/wreckon/reference/idempotency"
@@ -56,7 +57,11 @@ var streams = []broker.Stream{
 }
 
 func buildBroker(ctx context.Context, p *process) error {
-	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, streams, p.log)
+	kept := streams
+	if p.cfg.choreography {
+		kept = choreographed()
+	}
+	server, err := broker.Serve(ctx, p.cfg.listen, p.cfg.data, kept, p.log)
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,12 @@ func buildAPI(ctx context.Context, p *process) error {
 		DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
 		Read: p.cfg.parts.Read, Unsure: p.cfg.parts.Unsure,
 	}
-	p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, p.cfg.parts.Close(service, p.inbox))
+	closed := p.cfg.parts.Close(service, p.inbox)
+	if p.cfg.choreography {
+		p.consume("REPLIES", "api", "replies.>", broker.AfterWork, choreography.Ends(p.inbox, closed))
+	} else {
+		p.consume("ORDERS", "api", orders.SubjectClosed, broker.AfterWork, closed)
+	}
 	p.public = p.metered(api.Handler(service, p.log))
 	// Without a broker it accepts orders all the same, so it is ready without one.
 	p.ready = []func(context.Context) error{p.reads}
@@ -116,18 +126,18 @@ func buildSaga(ctx context.Context, p *process) error {
 }
 
 func buildInventory(ctx context.Context, p *process) error {
-	if err := p.service(ctx, inventory.Schema, quarantine.Schema); err != nil {
+	if err := p.service(ctx, inventory.Schema, quarantine.Schema, choreography.Schema); err != nil {
 		return err
 	}
 	p.quarantine(inventory.Name)
 	w := &inventory.Warehouse{DB: p.db, Shift: p.cfg.parts.Shift(p.db), Inbox: p.inbox, Box: p.box, Trail: p.trail}
-	p.consume("COMMANDS", "inventory", "commands.inventory.>", broker.AfterWork, w.Handle)
+	p.steps(broker.AfterWork, w.Handle, orders.Reserve, choreography.Inventory)
 	p.observe = append(p.observe, w.Observe)
 	return nil
 }
 
 func buildPayments(ctx context.Context, p *process) error {
-	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema); err != nil {
+	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema, choreography.Schema); err != nil {
 		return err
 	}
 	p.observe = append(p.observe, p.observeLeases)
@@ -135,12 +145,12 @@ func buildPayments(ctx context.Context, p *process) error {
 	c := &payments.Cashier{
 		Inbox: p.inbox, Perform: p.cfg.parts.Charge(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
-	p.consume("COMMANDS", "payments", "commands.payments.>", p.cfg.parts.Receive, c.Handle)
+	p.steps(p.cfg.parts.Receive, c.Handle, "", choreography.Payments)
 	return nil
 }
 
 func buildShipping(ctx context.Context, p *process) error {
-	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema); err != nil {
+	if err := p.service(ctx, intent.Schema, lease.Schema, quarantine.Schema, choreography.Schema); err != nil {
 		return err
 	}
 	p.observe = append(p.observe, p.observeLeases)
@@ -148,7 +158,7 @@ func buildShipping(ctx context.Context, p *process) error {
 	s := &shipping.Dispatcher{
 		Inbox: p.inbox, Perform: intent.Leased(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
-	p.consume("COMMANDS", "shipping", "commands.shipping.>", broker.AfterWork, s.Handle)
+	p.steps(broker.AfterWork, s.Handle, "", choreography.Shipping)
 	return nil
 }
 

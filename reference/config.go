@@ -36,6 +36,7 @@ type config struct {
 	level         slog.Level
 	seed          uint64
 	workers       int
+	choreography  bool
 
 	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window time.Duration
 
@@ -83,6 +84,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	flags.Uint64Var(&c.seed, "seed", 1, "of the jitter in waits")
 	flags.IntVar(&c.workers, "workers", 8, "messages worked on at once, for each consumer")
+	flags.BoolVar(&c.choreography, "choreography", false, "do without a saga: services do what follows from what they hear of each other")
 	flags.DurationVar(&c.ackWait, "ack-wait", time.Second, "silence after which the broker delivers a message again")
 	flags.DurationVar(&c.lease, "lease", 2*time.Second, "how long a worker may be silent before another takes over")
 	flags.DurationVar(&c.gatewayTimeout, "gateway-timeout", 400*time.Millisecond, "of one call to the gateway")

@@ -4,7 +4,7 @@
 //	client -> api -> (outbox) relay -> broker -> saga <-> inventory, payments, shipping -> gateway
 //	                                     \-> audit
 //
-// and, beside it, a job system of a queue and workers:
+// or, without a saga, by what the services hear of each other (package choreography); and, beside it, a job system of a queue and workers:
 //
 //	client -> queue <- workers -> gateway
 //

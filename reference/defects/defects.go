@@ -1,4 +1,4 @@
-// Package defects is a collection of ways to get the order service, the job system and the bookings wrong, each of which has cost somebody money. A tool that claims to
+// Package defects is a collection of ways to get the order service (with a saga and without), the job system and the bookings wrong, each of which has cost somebody money. A tool that claims to
 // find such things can be tried on them.
 //
 // The systems do not know that they exist: a defect swaps one of its parts.
@@ -51,6 +51,8 @@ var All = []Defect{
 	TTLAcceptsLateCompletion,
 	ReservationLeak,
 	ExpiryUnderConfirmation,
+	SagaTimeoutAndReplyRace,
+	EarlyEventDropped,
 	WorkAndAckNotAtomic,
 	BatchCutAnew,
 	RetryOvertaken,

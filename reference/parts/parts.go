@@ -9,6 +9,7 @@ import (
 	"github.com/wreckon/wreckon/reference/audit"
 	"github.com/wreckon/wreckon/reference/booking"
 	"github.com/wreckon/wreckon/reference/broker"
+	"github.com/wreckon/wreckon/reference/choreography"
 	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/inventory"
@@ -40,6 +41,8 @@ type Parts struct {
 	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
 	Failures int                 // how often a message may fail for good
 	Tries    int                 // how often one message may call the gateway
+
+	Listen choreography.Listen // what a service does when it hears of another
 
 	JobFence   jobs.Fence   // whether a worker may still speak for a job
 	JobAdvance jobs.Advance // in what order a worker does a chunk and saves its place
@@ -75,6 +78,8 @@ func Right() *Parts {
 		SetAside: quarantine.Answer,
 		Failures: inbox.MaxFailures,
 		Tries:    intent.MaxTries,
+
+		Listen: choreography.News,
 
 		JobFence:   jobs.Fenced,
 		JobAdvance: jobs.WorkThenSave,
