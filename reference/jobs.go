@@ -44,6 +44,11 @@ func buildWorker(_ context.Context, p *process) error {
 			return g.Process(one, call, n, j.Account, j.Amount)
 		},
 	}
+	w.Verify = func(ctx context.Context, j jobs.Grant) ([]int, error) {
+		ctx, cancel := context.WithTimeout(ctx, p.cfg.gatewayTimeout)
+		defer cancel()
+		return g.Processed(ctx, j.JobID)
+	}
 	p.worker = w
 	p.ready = append(p.ready, w.Ready)
 	return nil

@@ -88,7 +88,8 @@ func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 	for _, target := range words().Targets {
 		units = append(units, workloadKey(target))
 	}
-	assert.ElementsMatch(t, units, keys(w))
+	slices.Sort(units) // two targets may have the same units
+	assert.ElementsMatch(t, slices.Compact(units), keys(w))
 }
 
 // The lists of keys are only as good as the parser's obedience to them: each key, put into a file, must be known to it.

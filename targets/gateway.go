@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -34,6 +35,9 @@ type gateway struct {
 	done   chan struct{}
 
 	ledger *Ledger
+
+	mu     sync.Mutex
+	chunks map[string][]int // unit -> the chunks of it that were applied
 }
 
 // route says what a path of the gateway means.
@@ -70,7 +74,7 @@ func listenGateway(prefix, token string, rec workloads.Recorder, routes map[stri
 		return nil, fmt.Errorf("listen for effects: %w", err)
 	}
 	g := &gateway{prefix: prefix, token: token, routes: routes, addr: ln.Addr().String(),
-		done: make(chan struct{}), ledger: NewLedger(rec)}
+		done: make(chan struct{}), ledger: NewLedger(rec), chunks: map[string][]int{}}
 	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(g.done)
@@ -94,6 +98,10 @@ func (g *gateway) close() error {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !authorised(r, g.token) {
 		http.Error(w, "this sink belongs to a run: its token is required", http.StatusUnauthorized)
+		return
+	}
+	if r.Method == http.MethodGet && r.URL.Path == "/chunks" {
+		g.tellChunks(w, r.URL.Query().Get("order_id"))
 		return
 	}
 	rt, ok := g.routes[r.URL.Path]
@@ -149,12 +157,30 @@ func (g *gateway) apply(rt route, req request) Reply {
 			if status, why := rt.refusal(req); status != 0 {
 				return Reply{status, fmt.Appendf(nil, `{"error":%q}`, why)}, false
 			}
+			if rt.chunk > 0 {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				g.chunks[req.OrderID] = append(g.chunks[req.OrderID], rt.chunk)
+			}
 			return Reply{http.StatusOK, fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, n)}, true
 		}}
 	if rt.chunk > 0 { // the call is the execution: it begins and ends here, where nobody can be killed
 		c.Execution = &history.Event{Unit: e.Unit, Step: "chunk", Component: e.Component, Attempt: uint32(req.token), Token: uint64(rt.chunk), Trace: e.Trace}
 	}
 	return g.ledger.Apply(c)
+}
+
+// tellChunks answers which chunks of a unit were applied.
+func (g *gateway) tellChunks(w http.ResponseWriter, unit string) {
+	g.mu.Lock()
+	body, err := json.Marshal(map[string]any{"chunks": g.chunks[unit]})
+	g.mu.Unlock()
+	if err != nil { // cannot happen: it is numbers
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // whether the answer arrives is what the faults are about
 }
 
 // refusal says why what was not done before is not done now, either; 0 if it is. It is called where the effect lands: a time that was kept

@@ -48,6 +48,7 @@ var All = []Defect{
 	DrainIgnoresSIGTERM,
 	CheckpointBeforeWork,
 	ChunkKeyPerAttempt,
+	CheckpointUnfenced,
 	TTLAcceptsLateCompletion,
 	ReservationLeak,
 	ExpiryUnderConfirmation,

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -116,6 +117,37 @@ func (c *Client) Process(ctx context.Context, call Call, n int, account string, 
 	})
 }
 
+// Processed lists the parts of a piece of work that were done.
+func (c *Client) Processed(ctx context.Context, orderID string) (parts []int, err error) {
+	const path = "/chunks"
+	ctx, op := telemetry.Begin(ctx, telemetry.Client, "GET gateway"+path, "")
+	defer func() { op.End("asked", err) }()
+	telemetry.About(ctx, telemetry.Job{Parent: orderID})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path+"?"+url.Values{"order_id": {orderID}}.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask gateway for %s: %w", path, err)
+	}
+	req.Header.Set("User-Agent", c.name)
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if trace := op.Trace(); trace != "" {
+		req.Header.Set("traceparent", trace)
+	}
+	status, text, err := c.do(req)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("answered %d: %.200s", status, text)
+	}
+	var done struct {
+		Chunks []int `json:"chunks"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &done)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask gateway for %s: %w", path, err)
+	}
+	return done.Chunks, nil
+}
+
 // Confirm makes a booking of a class final. A refusal is one that came too late.
 func (c *Client) Confirm(ctx context.Context, call Call, class string) (Answer, error) {
 	return c.post(ctx, "/confirmations", call, http.StatusGone, map[string]any{"order_id": call.OrderID, "address": class})
@@ -176,16 +208,23 @@ func (c *Client) send(ctx context.Context, path string, call Call, refusal int, 
 	if call.Trace != "" {
 		req.Header.Set("traceparent", call.Trace)
 	}
-	resp, err := c.http.Do(req)
+	status, text, err := c.do(req)
 	if err != nil {
 		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return read(path, status, refusal, text)
+}
+
+func (c *Client) do(req *http.Request) (status int, text []byte, err error) {
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, fmt.Errorf("call gateway %s: read answer: %w", path, err)
+		return 0, nil, err
 	}
-	return read(path, resp.StatusCode, refusal, text)
+	defer resp.Body.Close()
+	if text, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return 0, nil, fmt.Errorf("read answer: %w", err)
+	}
+	return resp.StatusCode, text, nil
 }
 
 func read(path string, status, refusal int, text []byte) (Answer, error) {

@@ -170,7 +170,7 @@ func newPlant(t *testing.T, ttl time.Duration, chunk jobs.Chunk) *plant {
 	client := jobs.NewClient(server.URL, time.Second)
 	t.Cleanup(client.Close)
 	p.worker = &jobs.Worker{
-		Owner: "w", Queue: client, Chunk: chunk, Advance: jobs.WorkThenSave, Stopped: jobs.WhenTold, Slots: 2, Poll: time.Millisecond,
+		Owner: "w", Queue: client, Chunk: chunk, Verify: everything, Advance: jobs.WorkThenSave, Stopped: jobs.WhenTold, Slots: 2, Poll: time.Millisecond,
 		Backoff: policy.NewBackoff(time.Millisecond, 5*time.Millisecond, rand.New(rand.NewPCG(1, 2))), Meter: &p.meter,
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -212,6 +212,40 @@ func TestAJobIsDoneChunkByChunkWhateverGoesWrong(t *testing.T) {
 	p.work(t, func() bool { return p.state(t, "j-1") == jobs.Completed })
 	assert.Equal(t, []int{1, 2, 3, 4, 5, 6, 7, 8}, did)
 	assert.NoError(t, p.worker.Ready(t.Context()))
+}
+
+// everything is what a party outside says that has all of a job.
+func everything(context.Context, jobs.Grant) (there []int, err error) {
+	for n := range jobs.Chunks {
+		there = append(there, n+1)
+	}
+	return there, nil
+}
+
+func TestAJobIsFinishedWhenTheOtherSideHasAllOfIt(t *testing.T) {
+	var mu sync.Mutex
+	did, asked := map[int]int{}, 0
+	p := newPlant(t, time.Minute, func(_ context.Context, _ jobs.Grant, n, _ int) (gateway.Answer, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		did[n]++
+		return gateway.Answer{}, nil
+	})
+	p.worker.Verify = func(ctx context.Context, g jobs.Grant) ([]int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch asked++; asked {
+		case 1:
+			return nil, errors.New("nobody knows")
+		case 2: // it has lost the third
+			return []int{1, 2, 4, 5, 6, 7, 8}, nil
+		}
+		return everything(ctx, g)
+	}
+	submit(t, p.queue, "j-1")
+	p.work(t, func() bool { return p.state(t, "j-1") == jobs.Completed })
+	assert.Equal(t, map[int]int{1: 1, 2: 1, 3: 2, 4: 1, 5: 1, 6: 1, 7: 1, 8: 1}, did)
+	assert.Equal(t, 3, asked)
 }
 
 func TestAnImpossibleJobIsSetAside(t *testing.T) {

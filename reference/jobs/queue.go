@@ -8,9 +8,10 @@
 // says about a job (I am alive, I got this far, it is finished) carries the token, and is refused once somebody else holds a newer one:
 // a worker that was asleep can neither move the job's place back nor finish what another is working on. A checkpoint is saved after
 // the chunks that it covers, never before. A chunk's effect is asked for under a key made of the job and the chunk alone, so that doing it
-// again is asking again.
+// again is asking again. When all are done, the worker asks the other side what it has, and does what is missing, before the job counts
+// as finished: what was done by many, over a long time, is not believed because a number says so. A data migration is such a job.
 //
-// Cost: a lease to extend while work goes on, one write for each checkpoint, and after a crash the wait until the lease expires. Breaks:
+// Cost: one call to verify, a lease to extend while work goes on, one write for each checkpoint, and after a crash the wait until the lease expires. Breaks:
 // if the party that a chunk has its effect at forgets keys sooner than a job can be resumed.
 //
 // It must never know what a chunk does.

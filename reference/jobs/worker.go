@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Worker struct {
 	Owner   string // this process, and no other before or after it
 	Queue   *Client
 	Chunk   Chunk
+	Verify  Verify
 	Advance Advance
 	Stopped Stopped
 	Slots   int           // jobs worked on at once
@@ -33,6 +35,9 @@ type Worker struct {
 
 // Chunk does one chunk of a job, from 1, under the token of its grant, however often it is asked to; try says for which time, from 1.
 type Chunk func(ctx context.Context, g Grant, n, try int) (gateway.Answer, error)
+
+// Verify lists the chunks of a job that the party outside has, in any order.
+type Verify func(ctx context.Context, g Grant) (there []int, err error)
 
 // Advance does the chunk n and makes it known, in the order on which the promise hangs; see WorkThenSave.
 type Advance func(ctx context.Context, work func() error, save func() error) error
@@ -107,6 +112,10 @@ func (w *Worker) one(told, work context.Context, g Grant) {
 	defer cancel(nil)
 	alive := w.keepAlive(ctx, cancel, g)
 	place, err := w.chunks(told, ctx, g)
+	verified := false
+	if err == nil && place == Chunks {
+		verified, err = w.verify(told, ctx, g)
+	}
 	cancel(nil)
 	<-alive
 
@@ -116,7 +125,7 @@ func (w *Worker) one(told, work context.Context, g Grant) {
 	switch {
 	case errors.As(err, &impossible):
 		r.Reason, end = impossible.reason, "set-aside"
-	case err == nil && place == Chunks:
+	case err == nil && verified:
 		end = "finish"
 	case err == nil:
 		end = "hand-back"
@@ -152,6 +161,30 @@ func (w *Worker) chunks(told, ctx context.Context, g Grant) (place int, err erro
 		}
 	}
 	return place, nil
+}
+
+// verify asks the other side what it has of a job whose chunks are all done, and does what is missing, until nothing is: a place that was
+// saved says what was believed. It is false without an error if the process was told to stop before.
+func (w *Worker) verify(told, ctx context.Context, g Grant) (bool, error) {
+	for tries := 1; !w.Stopped(told); tries++ {
+		there, err := w.Verify(ctx, g)
+		complete := err == nil
+		for n := 1; n <= Chunks && err == nil; n++ {
+			if slices.Contains(there, n) {
+				continue
+			}
+			w.Log.WarnContext(ctx, "a chunk is missing", "chunk", n)
+			complete, err = false, w.chunk(ctx, g, n)
+		}
+		var impossible refusal
+		if complete || errors.As(err, &impossible) || errors.Is(err, ErrLost) {
+			return complete, err
+		}
+		if waited := w.Backoff.Wait(ctx, tries); waited != nil {
+			return false, errors.Join(context.Cause(ctx), err)
+		}
+	}
+	return false, nil
 }
 
 // chunk does one chunk, again and again until somebody says how it ended.

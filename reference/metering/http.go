@@ -8,6 +8,7 @@ import (
 
 	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/rpc"
+	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
 // Handler serves an intake to its clients. log gets what failed.
@@ -25,6 +26,7 @@ func Handler(in *Intake, log *slog.Logger) http.Handler {
 			statuses.Answer(w, r, log, nil, err)
 			return
 		}
+		telemetry.About(r.Context(), telemetry.Job{ID: reading.ReadingID})
 		answer, err := in.Accept(r.Context(), key, trace, reading)
 		statuses.Answer(w, r, log, json.RawMessage(answer), err)
 	})

@@ -79,7 +79,7 @@ func (in *Ingester) Run(told, work context.Context) error {
 	for policy.Sleep(told, in.Window) == nil {
 		accounts, err := in.due(told)
 		if err != nil {
-			in.Log.Warn("could not look for readings", "error", err)
+			in.Log.WarnContext(told, "could not look for readings", "error", err)
 			continue
 		}
 		for _, account := range accounts {
@@ -126,7 +126,7 @@ func (in *Ingester) account(told, work context.Context, account string) {
 		if err == nil {
 			return
 		}
-		in.Log.Info("batch was not billed", "account", account, "tries", tries, "error", err)
+		in.Log.InfoContext(work, "batch was not billed", "account", account, "tries", tries, "error", err)
 		_ = in.Backoff.Wait(told, tries) // the loop sees that told has ended
 	}
 }
