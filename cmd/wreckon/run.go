@@ -44,7 +44,8 @@ func newRun() *cobra.Command {
 		Use:   "run [SCENARIO...]",
 		Short: "Run scenarios and say what held",
 		Long: `Run each scenario (the name of a shipped one, or a file) against its target: start it behind proxies, drive load, inject the
-faults, heal them, wait until it is idle, check the history, write the report. Without a scenario: ` + scenarios.Default + `.
+faults, heal them, wait until it is idle, check the history, write the report. Without a scenario: ` + scenarios.Default + `;
+with --target and without one: each fault that the target allows, one after the other.
 
 The seed decides every choice of the harness: which units, when, and where a fault drawn from a range falls. It does not
 decide how the operating system schedules the target, so a race may need --repeat.
@@ -53,7 +54,7 @@ Components are processes, or with --env docker each is a container (see wreckon 
 
 ` + exitCodes + ` Of several runs, the worst.`,
 		Example: "  wreckon run\n  wreckon run relay-crash broker-partition --seed 7\n  wreckon run quick --defect mark-before-publish\n" +
-			"  wreckon run my-scenario.yaml --dry-run",
+			"  wreckon run my-scenario.yaml --dry-run\n  wreckon run --target my-target.yaml",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return shippedNames(), cobra.ShellCompDirectiveDefault
 		},
@@ -87,6 +88,9 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	}
 	if len(args) == 0 {
 		args = []string{scenarios.Default}
+		if f.target != "" {
+			args = []string{draft}
+		}
 	}
 	loaded, err := loadAll(args, vocabularyFor(f.target))
 	if err != nil {
@@ -181,6 +185,9 @@ func loadScenario(name string) (*scenarios.Scenario, error) {
 
 func loadScenarioIn(name string, v scenarios.Vocabulary) (*scenarios.Scenario, error) {
 	info, err := scenarios.Find(name)
+	if name == draft {
+		info, err = draftFor(v.Target)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +290,7 @@ func show(cmd *cobra.Command, output string, r reports.Run) error {
 }
 
 func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
-	c := "wreckon run " + name + " --seed " + strconv.FormatUint(plan.Seed, 10)
+	c := strings.TrimRight("wreckon run "+name, " ") + " --seed " + strconv.FormatUint(plan.Seed, 10)
 	if f.target != "" {
 		c += " --target " + shellQuoted(f.target)
 	}

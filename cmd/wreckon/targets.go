@@ -69,3 +69,14 @@ func foreign(t targets.Target) []string {
 	}
 	return names
 }
+
+// draft stands in place of a scenario's name for the one that is drafted for a target.
+const draft = ""
+
+func draftFor(target string) (scenarios.Info, error) {
+	t, err := namedTarget(target)
+	if err != nil {
+		return scenarios.Info{}, err
+	}
+	return scenarios.Info{Name: "everything-" + t.Name, Source: []byte(scenarios.Draft(t, "."))}, nil
+}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/faults"
-	"github.com/wreckon/wreckon/targets"
+	"github.com/wreckon/wreckon/internal/question"
 )
 
 // probeTimeout is for when the caller gives no deadline.
@@ -80,41 +80,18 @@ func outcome(err error) string {
 	return faults.SawClose
 }
 
-// question is what a probe asks on a connection: at least pad bytes, or as many as the other side takes. asked is how many were
-// answered.
-type question struct {
-	ask    func(c net.Conn, pad int) (asked int, err error)
-	padded bool // it can be padded
-}
-
-// questions are what anyone may ask. Of other protocols no question is known.
-var questions = map[targets.Protocol]question{
-	targets.HTTP:     {askHTTP, true},
-	targets.NATS:     {askNATS, true},
-	targets.Postgres: {askPostgres, true},
-	targets.RESP:     {askRESP, true},
-	targets.AMQP:     {askAMQP, false},
-}
-
-func questionOf(p targets.Protocol) question {
-	if q, ok := questions[p]; ok {
-		return q
-	}
-	return question{ask: askTCP}
-}
-
 // exchange dials the proxy and asks what the edge's protocol lets anyone ask, until pad bytes were answered.
 func (l *link) exchange(ctx context.Context, v *visit, pad int) error {
-	q := questionOf(l.edge.Protocol)
+	q := question.Of(l.edge.Protocol)
 	for {
 		asked, err := l.askOnce(ctx, v, q, pad)
-		if pad -= asked; err != nil || pad <= 0 || !q.padded {
+		if pad -= asked; err != nil || pad <= 0 || !q.Padded {
 			return err
 		}
 	}
 }
 
-func (l *link) askOnce(ctx context.Context, v *visit, q question, pad int) (asked int, err error) {
+func (l *link) askOnce(ctx context.Context, v *visit, q question.Question, pad int) (asked int, err error) {
 	c, err := l.dialAs(ctx, v)
 	if err != nil {
 		return 0, fmt.Errorf("dial proxy: %w", err)
@@ -128,7 +105,7 @@ func (l *link) askOnce(ctx context.Context, v *visit, q question, pad int) (aske
 	}()
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	return q.ask(c, pad)
+	return q.Ask(c, pad)
 }
 
 // dialAs dials the proxy from a port that is known as the probe's before the proxy can see it.

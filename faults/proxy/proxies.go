@@ -15,6 +15,7 @@ import (
 	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/faults/wire"
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/question"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -99,7 +100,7 @@ func (p *Proxies) Link(edge targets.Edge) (faults.Link, error) {
 	if !ok {
 		return nil, fmt.Errorf("link %s: no proxy on this edge", edge.Name())
 	}
-	if questionOf(edge.Protocol).padded {
+	if question.Of(edge.Protocol).Padded {
 		return padded{&handle{l}}, nil
 	}
 	return &handle{l}, nil

@@ -26,9 +26,9 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads"},
-	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/spelling"}, // any system, described in YAML
+	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling"}, // any system, described in YAML
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
-	"faults/proxy":         {"faults", "faults/wire", "targets", "history"},
+	"faults/proxy":         {"internal/question", "faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
 	"scenarios":            {"faults", "targets", "workloads", "history", "internal/document", "internal/spelling"},
 	"checkers":             {"history", "internal/spelling"},
@@ -42,13 +42,16 @@ var arrows = map[string][]string{
 	// A host apart: whoever runs processes links no engine's client.
 	"internal/environment/containers": {
 		"internal/environment"},
-	"internal/document":     {"internal/spelling"}, // the YAML files that people write, whatever they are about: scenarios, claims, targets
+	"internal/document":     {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
+	"internal/conformance":  {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
+	"internal/question":     {"targets"},                                                                                                  // what anyone may ask a server: for probes of edges, and of components
 	"internal/proof":        {"checkers"},
 	"internal/otlp":         {},
 	"internal/architecture": {},
 	"internal/servers":      {"internal/postgres"},
 	"internal/postgres":     {},
 	"internal/spelling":     {},
+	"compose/shop":          {}, // somebody else's: it knows nothing of the harness
 	"cmd/wreckon":           {"..."},
 }
 
@@ -164,7 +167,7 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 func TestNothingEndsTheProcess(t *testing.T) {
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
-		if strings.HasPrefix(name, "cmd/") {
+		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "compose/") { // programs, ours and somebody else's
 			continue
 		}
 		for _, f := range p.GoFiles {

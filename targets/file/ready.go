@@ -7,14 +7,19 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"time"
+
+	"github.com/wreckon/wreckon/internal/question"
+	"github.com/wreckon/wreckon/targets"
 )
 
-// ready is one probe of a component, past every proxy: what the file says, or that something accepts connections.
+// ready is one probe of a component, past every proxy: what the file says, or else what anyone may ask in the protocol that it is spoken to.
 func (i *instance) ready(component string) func(context.Context) error {
 	addr := i.w.Listen[component]
 	how := i.Components[component].Ready
 	if how == nil {
-		return func(ctx context.Context) error { return connects(ctx, addr) }
+		q := question.Of(i.spoken(component))
+		return func(ctx context.Context) error { return asked(ctx, q, addr) }
 	}
 	if how.Control {
 		addr = i.w.Control[component]
@@ -39,12 +44,27 @@ func (i *instance) ready(component string) func(context.Context) error {
 	}
 }
 
-func connects(ctx context.Context, addr string) error {
+// spoken is the protocol that a component is spoken to.
+func (d *definition) spoken(component string) targets.Protocol {
+	for _, e := range d.Edges {
+		if e.To == component && e.Protocol != targets.TCP {
+			return e.Protocol
+		}
+	}
+	return targets.TCP
+}
+
+// asked asks a question on a connection of its own.
+func asked(ctx context.Context, q question.Question, addr string) error {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	return c.Close()
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_, err = q.Ask(c, 0)
+	return err
 }
 
 func (i *instance) answers(ctx context.Context, url string) error {

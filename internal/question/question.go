@@ -1,4 +1,6 @@
-package proxy
+// Package question knows what anyone may ask a server, whoever it is, to see whether it answers: an edge that is cut does not, nor does a
+// process that is held. It must never know why somebody asks.
+package question
 
 import (
 	"bufio"
@@ -11,7 +13,32 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/wreckon/wreckon/targets"
 )
+
+// Question is what is asked on a connection: at least pad bytes, or as many as the other side takes. asked is how many were answered.
+type Question struct {
+	Ask    func(c net.Conn, pad int) (asked int, err error)
+	Padded bool // it can be padded
+}
+
+// questions are what anyone may ask, by protocol. Of other protocols no question is known.
+var questions = map[targets.Protocol]Question{
+	targets.HTTP:     {askHTTP, true},
+	targets.NATS:     {askNATS, true},
+	targets.Postgres: {askPostgres, true},
+	targets.RESP:     {askRESP, true},
+	targets.AMQP:     {askAMQP, false},
+}
+
+// Of is the question of a protocol. Where none is known it only sees that a connection is made and stays, which a held process shows too.
+func Of(p targets.Protocol) Question {
+	if q, ok := questions[p]; ok {
+		return q
+	}
+	return Question{Ask: askTCP}
+}
 
 // tcpLinger is how long a bare TCP connection must stay open to count as answered.
 const tcpLinger = 20 * time.Millisecond
