@@ -30,7 +30,7 @@ func hostOf(env string) (runner.NewHost, error) {
 const subnetsVariable = "WRECKON_SUBNETS"
 
 func containerOptions(getenv func(string) string) (containers.Options, error) {
-	var opts containers.Options
+	opts := containers.Options{Hold: []string{holdCommand}}
 	if text := getenv(subnetsVariable); text != "" {
 		subnets, err := netip.ParsePrefix(text)
 		if err != nil {

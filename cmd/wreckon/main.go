@@ -19,7 +19,21 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "reference" {
 		os.Exit(runReference(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == holdCommand {
+		hold()
+		return
+	}
 	os.Exit(run())
+}
+
+// holdCommand is what the binary is told where nothing but a process is wanted: in a container that holds an address.
+const holdCommand = "hold"
+
+// hold waits until it is told to end.
+func hold() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	<-told
 }
 
 func runReference(args []string) int {

@@ -30,7 +30,7 @@ func harness(dir string) {
 	}
 	r := &run{site: environment.Site{Run: filepath.Base(dir), Data: dir, Binary: os.Getenv("TEST_BINARY"), Undo: log}}
 	binary = r.site.Binary
-	h, err := containers.New(context.Background(), containers.Options{}, r.site)
+	h, err := containers.New(context.Background(), containers.Options{Hold: hold}, r.site)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -78,7 +78,7 @@ func TestCleaningRemovesWhatAKilledHarnessLeft(t *testing.T) {
 	report, err := undo.CleanTree(ctx, dir, removers)
 	require.NoError(t, err)
 	assert.Empty(t, report, "a run that goes on is left alone")
-	assert.Len(t, ours(t, cli, filepath.Base(dir)), 3, "a container and two networks")
+	assert.Len(t, ours(t, cli, filepath.Base(dir)), 5, "two networks, who holds their addresses, and a component")
 
 	require.NoError(t, h.Process.Signal(syscall.SIGKILL))
 	require.Error(t, h.Wait())
@@ -86,7 +86,7 @@ func TestCleaningRemovesWhatAKilledHarnessLeft(t *testing.T) {
 	require.ErrorContains(t, err, "nobody here knows how", "what cannot be removed is not forgotten")
 	report, err = undo.CleanTree(ctx, dir, removers)
 	require.NoError(t, err)
-	assert.Equal(t, 3, strings.Count(strings.Join(report, "\n"), "removed "), report)
+	assert.Equal(t, 5, strings.Count(strings.Join(report, "\n"), "removed "), report)
 	assert.Empty(t, ours(t, cli, filepath.Base(dir)))
 	report, err = undo.CleanTree(ctx, dir, removers)
 	require.NoError(t, err)

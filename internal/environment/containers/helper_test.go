@@ -73,6 +73,9 @@ func engine(t testing.TB) *client.Client {
 	return cli
 }
 
+// hold is how testdata/component waits.
+var hold = []string{"hold"}
+
 // run is a run of components in containers, which is closed with the test.
 type run struct {
 	*environment.Components
@@ -98,6 +101,7 @@ func start(t testing.TB, opts environment.Options, kinds ...string) *run {
 func place(t testing.TB, opts environment.Options, of containers.Options, names ...string) *run {
 	t.Helper()
 	r := &run{recorder: &recorder{}, logs: t.TempDir(), site: environment.Site{Run: t.Name(), Data: t.TempDir(), Binary: binary}}
+	of.Hold = hold
 	h, err := containers.New(t.Context(), of, r.site)
 	require.NoError(t, err)
 	opts.Host, opts.Record, opts.LogDir = h, r.recorder, r.logs

@@ -29,9 +29,10 @@ const (
 	controlPort = "7001"
 )
 
-// Options say what is not a matter of a single run. The zero value works.
+// Options say what is not a matter of a single run.
 type Options struct {
 	Subnets netip.Prefix // that the networks are taken from; zero: DefaultSubnets
+	Hold    []string     // arguments with which the binary waits until it is killed; needed
 }
 
 // host runs the components of one run.
@@ -74,7 +75,9 @@ func New(ctx context.Context, opts Options, of environment.Site) (environment.Ho
 	return h, nil
 }
 
-// Place makes the networks.
+// Place makes the networks, and in each a container that does nothing but hold the component's address. The component's own container is in
+// the same network namespace: when it dies its address stays, so that connections are closed and refused as those of a process are, and when it
+// is started again no network has to be set up.
 func (h *host) Place(ctx context.Context, names []string) (map[string]environment.Place, error) {
 	if h.Undo != nil {
 		if err := h.Undo.Made(Kind, h.labels[labelOf]); err != nil {
@@ -86,6 +89,9 @@ func (h *host) Place(ctx context.Context, names []string) (map[string]environmen
 	for _, name := range names {
 		g.Go(func() error {
 			s, err := newNetwork(ctx, h.opts.Subnets, h.labelsOf(name))
+			if err == nil {
+				s.holder, err = h.hold(ctx, name, s)
+			}
 			if err != nil {
 				return fmt.Errorf("place %s: %w", name, err)
 			}
@@ -104,6 +110,42 @@ func (h *host) labelsOf(component string) map[string]string {
 	labels := maps.Clone(h.labels)
 	labels[labelComponent] = component
 	return labels
+}
+
+// hold starts the container that holds a component's address.
+func (h *host) hold(ctx context.Context, component string, s lan) (id string, err error) {
+	image, err := h.own(ctx)
+	if err != nil {
+		return "", err
+	}
+	name := component + ".address"
+	c, err := testcontainers.Run(ctx, image, append(h.common(name),
+		tcnetwork.WithNetwork([]string{component}, s.network),
+		testcontainers.WithEndpointSettingsModifier(func(all map[string]*network.EndpointSettings) {
+			all[s.network.Name].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.component}
+		}),
+		testcontainers.WithConfigModifier(func(c *container.Config) { c.Cmd, c.ExposedPorts = h.opts.Hold, nil }),
+		testcontainers.WithHostConfigModifier(quiet),
+	)...)
+	if err != nil {
+		return "", fmt.Errorf("hold its address: %w", err)
+	}
+	return c.GetContainerID(), nil
+}
+
+// common are the options of every container. What a failed call has made all the same carries our labels.
+func (h *host) common(name string) []testcontainers.ContainerCustomizer {
+	return []testcontainers.ContainerCustomizer{
+		testcontainers.WithImageSubstitutors(present{h.engine}),
+		testcontainers.WithName("wreckon-" + h.labels[labelOf][:8] + "-" + name),
+		testcontainers.WithLabels(h.labelsOf(name)),
+	}
+}
+
+// quiet leaves logs and ports to the harness.
+func quiet(c *container.HostConfig) {
+	c.PortBindings = nil
+	c.LogConfig = container.LogConfig{Type: "none"}
 }
 
 // Start makes the container of a component, the first time, and starts it.
@@ -135,20 +177,17 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := testcontainers.Run(ctx, image,
+	c, err := testcontainers.Run(ctx, image, append(h.common(p.Name),
 		testcontainers.WithNoStart(),
-		testcontainers.WithImageSubstitutors(present{h.engine}),
-		testcontainers.WithName("wreckon-"+h.labels[labelOf][:8]+"-"+p.Name),
-		testcontainers.WithLabels(h.labelsOf(p.Name)),
-		tcnetwork.WithNetwork([]string{p.Name}, s.network),
-		testcontainers.WithEndpointSettingsModifier(func(all map[string]*network.EndpointSettings) {
-			all[s.network.Name].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.component}
-		}),
 		testcontainers.WithConfigModifier(func(c *container.Config) { h.configure(c, p) }),
-		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) { h.mount(c, p) }),
-	)
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
+			quiet(c)
+			c.NetworkMode = container.NetworkMode("container:" + s.holder)
+			h.mount(c, p)
+		}),
+	)...)
 	if err != nil {
-		return nil, err // what it made all the same carries our labels
+		return nil, err
 	}
 	inspected, err := h.engine.ContainerInspect(ctx, c.GetContainerID(), client.ContainerInspectOptions{})
 	if err != nil {
@@ -169,15 +208,17 @@ func (h *host) imageOf(ctx context.Context, p environment.Process) (string, erro
 	if p.Path != h.Binary {
 		return "", fmt.Errorf("it runs %s of this machine, and names no image: in a container it needs one", p.Path)
 	}
+	return h.own(ctx)
+}
+
+// own names the image of the target's own binary.
+func (h *host) own(ctx context.Context) (name string, err error) {
 	h.mu.Lock() // the others wait: they need the same image
 	defer h.mu.Unlock()
 	if h.image == "" {
-		var err error
-		if h.image, err = own(ctx, h.engine, h.Binary); err != nil {
-			return "", err
-		}
+		h.image, err = own(ctx, h.engine, h.Binary)
 	}
-	return h.image, nil
+	return h.image, err
 }
 
 // configure says what runs in the container.
@@ -199,8 +240,6 @@ func (h *host) configure(c *container.Config, p environment.Process) {
 // mount gives the target's own components the run's data directory, under the path that it has here: paths in their arguments keep their
 // meaning, and components that share files go on sharing them. What other images store stays in the container, over all its restarts.
 func (h *host) mount(c *container.HostConfig, p environment.Process) {
-	c.PortBindings = nil
-	c.LogConfig = container.LogConfig{Type: "none"} // the harness keeps the logs
 	if p.Image == "" {
 		c.Binds = append(c.Binds, h.Data+":"+h.Data)
 	}

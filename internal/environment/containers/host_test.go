@@ -27,7 +27,8 @@ func TestAContainerIsKilledAndComesBack(t *testing.T) {
 	assert.NotZero(t, first, "the process id on this machine")
 	require.NoError(t, r.Kill(t.Context(), "server"))
 	assert.False(t, r.Alive("server"))
-	assert.Error(t, r.Probe(t.Context(), "server"))
+	_, err := get(t.Context(), r.places["server"].Listen, "/ready")
+	assert.ErrorIs(t, err, syscall.ECONNREFUSED, "its address is still there, as that of a process is")
 	assert.Equal(t, "exit status 137: killed", r.last().Value)
 	assert.Equal(t, first, r.last().Token)
 	require.NoError(t, r.Start(t.Context(), "server"))
@@ -150,21 +151,19 @@ func TestWhatHasNoImageIsSaidAndNothingIsPulled(t *testing.T) {
 
 func TestABinaryThatNeedsLibrariesIsRefused(t *testing.T) {
 	engine(t)
-	h, err := containers.New(t.Context(), containers.Options{}, environment.Site{Binary: "/bin/true", Data: t.TempDir()})
+	h, err := containers.New(t.Context(), containers.Options{Hold: hold}, environment.Site{Binary: "/bin/true", Data: t.TempDir()})
 	require.NoError(t, err)
 	r := environment.New(environment.Options{Host: h})
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	_, err = r.Place(t.Context(), []string{"a"})
-	require.NoError(t, err)
-	r.Add(environment.Process{Name: "a", Path: "/bin/true"})
-	assert.ErrorContains(t, r.Start(t.Context(), "a"), "it is linked dynamically")
+	assert.ErrorContains(t, err, "it is linked dynamically")
 }
 
 func TestSubnetsThatAreTaken(t *testing.T) {
 	engine(t)
-	two := containers.Options{Subnets: netip.MustParsePrefix("10.214.77.0/28")}
+	two := containers.Options{Hold: hold, Subnets: netip.MustParsePrefix("10.214.77.0/28")}
 	r := place(t, environment.Options{}, two, "a")
-	h, err := containers.New(t.Context(), two, environment.Site{})
+	h, err := containers.New(t.Context(), two, environment.Site{Binary: binary})
 	require.NoError(t, err)
 	other := environment.New(environment.Options{Host: h})
 	t.Cleanup(func() { require.NoError(t, other.Close(context.Background())) })

@@ -33,6 +33,7 @@ func init() { nextSubnet.Store(uint32(os.Getpid()) * 97) }
 type lan struct {
 	network            *testcontainers.DockerNetwork
 	harness, component netip.Addr
+	holder             string // container that holds the component's address
 }
 
 // subnet is the n-th subnet of a range, and of the range again.

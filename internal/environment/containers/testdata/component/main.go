@@ -22,6 +22,10 @@ func main() {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	if os.Args[1] == "hold" {
+		<-term
+		return
+	}
 	http.HandleFunc("/ready", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
 		c, err := net.DialTimeout("tcp", r.FormValue("addr"), 300*time.Millisecond)
