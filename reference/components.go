@@ -21,6 +21,7 @@ import (
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/payments"
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
 	"github.com/wreckon/wreckon/reference/saga"
 	"github.com/wreckon/wreckon/reference/shipping"
@@ -81,8 +82,13 @@ func buildAPI(ctx context.Context, p *process) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
+	gate := &policy.Gate{
+		Limit: p.cfg.outboxLimit, Fresh: 50 * time.Millisecond, After: time.Second,
+		Depth: func(ctx context.Context) (int64, error) { return outbox.Unsent(ctx, p.db) },
+	}
 	service := &api.Service{
-		DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
+		Gate: gate,
+		DB:   p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
 		Read: p.cfg.parts.Read, Unsure: p.cfg.parts.Unsure,
 	}
 	closed := p.cfg.parts.Close(service, p.inbox)
@@ -257,7 +263,14 @@ func (p *process) quarantine(service string) {
 }
 
 func (p *process) gateway() *gateway.Client {
-	c := gateway.New(p.cfg.gateway, p.cfg.gatewayToken, p.cfg.component)
+	breaker := p.cfg.parts.Breaker(p.cfg.breakerAfter, p.backoff("breaker"))
+	p.tel.Gauge("reference_breaker_open", "Whether calls to the gateway are held back.", func(context.Context) (float64, error) {
+		if breaker.Open() {
+			return 1, nil
+		}
+		return 0, nil
+	})
+	c := gateway.New(p.cfg.gateway, p.cfg.gatewayToken, p.cfg.component, breaker)
 	p.closers = append(p.closers, func(context.Context) error { c.Close(); return nil })
 	return c
 }

@@ -37,6 +37,8 @@ type config struct {
 	seed          uint64
 	workers       int
 	choreography  bool
+	breakerAfter  int
+	outboxLimit   int64
 
 	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window time.Duration
 
@@ -85,6 +87,8 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.Uint64Var(&c.seed, "seed", 1, "of the jitter in waits")
 	flags.IntVar(&c.workers, "workers", 8, "messages worked on at once, for each consumer")
 	flags.BoolVar(&c.choreography, "choreography", false, "do without a saga: services do what follows from what they hear of each other")
+	flags.IntVar(&c.breakerAfter, "breaker-after", 10, "calls in a row without an answer, after which the gateway is left alone for a while")
+	flags.Int64Var(&c.outboxLimit, "outbox-limit", 10_000, "messages that may wait to be sent before the api takes no more orders; 0: any number")
 	flags.DurationVar(&c.ackWait, "ack-wait", time.Second, "silence after which the broker delivers a message again")
 	flags.DurationVar(&c.lease, "lease", 2*time.Second, "how long a worker may be silent before another takes over")
 	flags.DurationVar(&c.gatewayTimeout, "gateway-timeout", 400*time.Millisecond, "of one call to the gateway")
@@ -150,6 +154,12 @@ func (c *config) check() error {
 	}
 	if c.workers < 1 {
 		wrong = append(wrong, errors.New("--workers is below 1"))
+	}
+	if c.breakerAfter < 1 {
+		wrong = append(wrong, errors.New("--breaker-after is below 1"))
+	}
+	if c.outboxLimit < 0 {
+		wrong = append(wrong, errors.New("--outbox-limit is below 0"))
 	}
 	for name, d := range map[string]time.Duration{
 		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,

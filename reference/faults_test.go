@@ -72,7 +72,7 @@ func TestEveryComponentMaySleepLongerThanItsLease(t *testing.T) {
 }
 
 func TestAGatewayThatIsSlowerThanWeWaitIsAskedAgainUnderTheSameKey(t *testing.T) {
-	s := start(t)
+	s := start(t, "--breaker-after", "1000000") // so that it is asked often
 	stop := s.load("o", 20*time.Millisecond)
 	s.gateway.set(600*time.Millisecond, false)
 	until(t, "keys are repeated", func() bool { return len(s.gateway.landed()) > 40 })

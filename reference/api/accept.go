@@ -19,6 +19,7 @@ import (
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
 )
 
@@ -89,7 +90,8 @@ type Service struct {
 	Enter    Enter
 	Announce Announce
 	Read     Read
-	Unsure   int // status of an answer that says that nobody knows: 503, or clients take it for something else
+	Gate     *policy.Gate // keeps orders out while too much waits to be sent
+	Unsure   int          // status of an answer that says that nobody knows: 503, or clients take it for something else
 }
 
 // Read reads an order; see FromTable.
@@ -129,6 +131,10 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 	// A repeat is answered without a transaction. It may also slip past here, while the first is being carried out: see below.
 	if before, err := idempotency.Lookup(ctx, s.DB, key, fingerprint); err != nil || before != nil {
 		return before, err
+	}
+	// A repeat of what was accepted is never turned away; only what is new is.
+	if err := s.Gate.Admit(ctx); err != nil {
+		return nil, fmt.Errorf("accept order: %w", err)
 	}
 	event, err := o.Created(trace)
 	if err != nil {

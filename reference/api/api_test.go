@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +23,7 @@ import (
 	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/store"
 )
 
@@ -117,6 +120,30 @@ func TestRefusalsChangeNothing(t *testing.T) {
 	assert.EqualValues(t, 1, s.count(`SELECT count(*) FROM orders`))
 	assert.EqualValues(t, 1, s.count(`SELECT count(*) FROM idempotency`))
 	assert.EqualValues(t, 2, s.count(`SELECT count(*) FROM outbox`), "the event and the audit entry")
+}
+
+// What is new is turned away while too much waits; what was accepted before is answered as ever.
+func TestOrdersAreTurnedAwayWhileTheOutboxIsFull(t *testing.T) {
+	s := open(t)
+	s.service.Gate = &policy.Gate{Limit: 2, After: 1500 * time.Millisecond, Depth: func(ctx context.Context) (int64, error) { return outbox.Unsent(ctx, s.db) }}
+	code, _ := s.ask("POST", "/orders", good, "Idempotency-Key", "k")
+	require.Equal(t, 201, code)
+	r := httptest.NewRequest("POST", "/orders", strings.NewReader(strings.Replace(good, "o-1", "o-2", 1)))
+	r.Header.Set("Idempotency-Key", "k2")
+	w := httptest.NewRecorder()
+	s.http.ServeHTTP(w, r)
+	assert.Equal(t, 429, w.Code, w.Body.String())
+	assert.Equal(t, "2", w.Header().Get("Retry-After"))
+	code, _ = s.ask("POST", "/orders", good, "Idempotency-Key", "k")
+	assert.Equal(t, 201, code)
+	assert.EqualValues(t, 1, s.count(`SELECT count(*) FROM orders`))
+	assert.EqualValues(t, 1, s.count(`SELECT count(*) FROM idempotency`))
+	require.NoError(t, s.db.Write(t.Context(), func(tx *store.Tx) error { // the relay is back
+		_, err := tx.Exec(`UPDATE outbox SET sent_at = 1`)
+		return err
+	}))
+	code, _ = s.ask("POST", "/orders", strings.Replace(good, "o-1", "o-2", 1), "Idempotency-Key", "k2")
+	assert.Equal(t, 201, code)
 }
 
 func TestIdsAreText(t *testing.T) {

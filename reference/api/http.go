@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/orders"
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
@@ -53,7 +55,12 @@ func (h handler) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	telemetry.About(r.Context(), telemetry.Job{ID: o.OrderID})
 	answer, err := h.service.Accept(r.Context(), key, trace, o)
+	var full *policy.FullError
 	switch {
+	case errors.As(err, &full):
+		telemetry.Count(r.Context(), telemetry.Refused)
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(full.After.Seconds()))))
+		refuse(w, http.StatusTooManyRequests, full.Error())
 	case err == nil:
 		w.Header().Set("ETag", `"1"`)
 		send(w, http.StatusCreated, answer)

@@ -20,6 +20,7 @@ var UnboundedRetries = Defect{
 	Falls:   "bounded-retries",
 	Apply: func(p *parts.Parts) {
 		p.Tries = math.MaxInt
+		p.Breaker = func(int, *policy.Backoff) *policy.Breaker { return nil }
 		p.Backoff = func(_, _ time.Duration, rng *rand.Rand) *policy.Backoff { return policy.NewBackoff(0, 0, rng) }
 	},
 }

@@ -8,6 +8,8 @@
 //
 // A call that carries a time is refused from then on: that it was in time when it left says nothing.
 //
+// A call that the breaker holds back ends with a *policy.OpenError. It was not made: nothing became of it.
+//
 // Cost: the third case, which no protocol can do away with. Breaks: where the other side forgets a key sooner than we do.
 //
 // It must never retry by itself, nor make up a key: when to try again, and under which name, is decided where it is written down.
@@ -26,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/telemetry"
 )
 
@@ -36,10 +39,11 @@ const maxAnswer = 64 << 10
 type Client struct {
 	base, token, name string
 	http              *http.Client
+	breaker           *policy.Breaker
 }
 
-// New is a client of the gateway at base, a URL, which knows us by token. name is who of us calls.
-func New(base, token, name string) *Client {
+// New is a client of the gateway at base, a URL, which knows us by token. name is who of us calls. breaker holds calls back; nil: nothing does.
+func New(base, token, name string, breaker *policy.Breaker) *Client {
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     10 * time.Second,
@@ -49,6 +53,8 @@ func New(base, token, name string) *Client {
 		base:  strings.TrimRight(base, "/"),
 		token: token,
 		name:  name,
+
+		breaker: breaker,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -166,7 +172,15 @@ func (c *Client) post(ctx context.Context, path string, call Call, refusal int, 
 		telemetry.Count(ctx, telemetry.Retries, "POST gateway"+path)
 	}
 	call.Trace = op.Trace()
+	permit, err := c.breaker.Allow()
+	if err != nil {
+		op.End("held-back", err)
+		return Answer{}, fmt.Errorf("call gateway %s: %w", path, err)
+	}
 	answer, err := c.send(ctx, path, call, refusal, payload)
+	if permit.Done(result(err)) {
+		telemetry.Count(ctx, telemetry.BreakerOpened)
+	}
 	switch {
 	case errors.Is(err, ErrSuperseded):
 		op.End("superseded", err)
@@ -178,6 +192,17 @@ func (c *Client) post(ctx context.Context, path string, call Call, refusal int, 
 		op.End("done", nil)
 	}
 	return answer, err
+}
+
+// result is what a call tells about the gateway: to refuse is to answer.
+func result(err error) policy.Result {
+	switch {
+	case err == nil, errors.Is(err, ErrSuperseded):
+		return policy.Answered
+	case errors.Is(err, context.Canceled): // by us, who are stopping or have lost a lease
+		return policy.Abandoned
+	}
+	return policy.Unanswered
 }
 
 func (c *Client) send(ctx context.Context, path string, call Call, refusal int, payload any) (Answer, error) {

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/reference/gateway"
+	"github.com/wreckon/wreckon/reference/policy"
 )
 
 var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Token: 7, Fenced: true, Trace: "00-trace"}
@@ -20,7 +22,7 @@ var call = gateway.Call{OrderID: "o-1", Key: "o-1/charge/1", Token: 7, Fenced: t
 func serve(t *testing.T, handler http.HandlerFunc) *gateway.Client {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client := gateway.New(server.URL+"/", "secret", "payments")
+	client := gateway.New(server.URL+"/", "secret", "payments", nil)
 	t.Cleanup(client.Close)
 	return client
 }
@@ -67,6 +69,49 @@ func TestACallIsAnAnswerARefusalOrUnknown(t *testing.T) {
 		assert.Equal(t, c.refund, kind(client.Refund(t.Context(), call, 100)), "refund answered %d %s", c.status, c.body)
 		assert.Equal(t, c.ship, kind(client.Ship(t.Context(), call, "address")), "ship answered %d %s", c.status, c.body)
 	}
+}
+
+// Refusals are answers; what gets none is left alone after a while, and found again.
+func TestAGatewayThatDoesNotAnswerIsLeftAlone(t *testing.T) {
+	var calls, status atomic.Int64
+	status.Store(http.StatusPaymentRequired)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		w.WriteHeader(int(status.Load()))
+		_, _ = w.Write([]byte(`{"id":"g-1"}`))
+	}))
+	t.Cleanup(server.Close)
+	waits := policy.NewBackoff(100*time.Millisecond, 100*time.Millisecond, rand.New(rand.NewPCG(1, 2)))
+	breaker := policy.NewBreaker(3, waits)
+	client := gateway.New(server.URL, "secret", "payments", breaker)
+	t.Cleanup(client.Close)
+	charge := func() error {
+		_, err := client.Charge(t.Context(), call, 100, "card")
+		return err
+	}
+	for range 5 {
+		require.NoError(t, charge())
+	}
+	status.Store(http.StatusPreconditionFailed)
+	for range 5 {
+		require.ErrorIs(t, charge(), gateway.ErrSuperseded)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 5 { // we have ended these ourselves
+		_, err := client.Charge(gone, call, 100, "card")
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	assert.False(t, breaker.Open())
+	status.Store(http.StatusServiceUnavailable)
+	var open *policy.OpenError
+	require.Eventually(t, func() bool { return errors.As(charge(), &open) }, 10*time.Second, time.Microsecond)
+	made := calls.Load()
+	assert.EqualValues(t, 13, made)
+	status.Store(http.StatusOK)
+	require.Eventually(t, func() bool { return charge() == nil }, 10*time.Second, time.Millisecond)
+	assert.False(t, breaker.Open())
+	assert.Equal(t, made+1, calls.Load(), "nobody called meanwhile")
 }
 
 // net/http would repeat such a request by itself.

@@ -13,6 +13,8 @@
 // worker that was asleep from recording what another has recorded; the gateway is shown it, too, and refuses what comes late. Doing a
 // step and undoing it are under one lease, so that a late charge cannot land behind the refund.
 //
+// While the gateway answers nobody, calls are held back (policy.Breaker), and the command goes back to the broker, without lease and uncounted.
+//
 // It is not asked for ever: each call is counted before it is made, and after MaxTries the command is set aside for a person. What became
 // of it is not known then, and is found out by trying again, under the old key.
 //
@@ -51,7 +53,8 @@ var Schema = store.Schema{Name: "intent", SQL: `
 		PRIMARY KEY (order_id, step)
 	) WITHOUT ROWID`}
 
-// MaxTries is how often the gateway is called for one message. With waits that grow to a second it lasts for half a minute.
+// MaxTries is how often the gateway is called for one message. With waits that grow to a second it lasts for half a minute, not
+// counting the time for which calls are held back.
 const MaxTries = 25
 
 // errExhausted says that the gateway was called often enough.
@@ -106,7 +109,7 @@ func (p leased) Perform(ctx context.Context, d message.Delivery, e Effect) error
 	}
 	answer, err := p.call(ctx, d, e, &begun)
 	if err != nil {
-		return p.giveUp(ctx, begun, err)
+		return p.giveUp(ctx, d, e, begun, err)
 	}
 	return p.finish(ctx, d, e, begun, answer)
 }
@@ -197,7 +200,7 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in *inte
 		one, cancel := context.WithTimeout(ctx, p.Timeout)
 		answer, err := e.Call(one, call)
 		cancel()
-		if err == nil || errors.Is(err, gateway.ErrSuperseded) {
+		if err == nil || errors.Is(err, gateway.ErrSuperseded) || errors.As(err, new(*policy.OpenError)) {
 			return answer, err
 		}
 		failure = err
@@ -217,13 +220,29 @@ func (p leased) call(ctx context.Context, d message.Delivery, e Effect, in *inte
 	}
 }
 
-// giveUp gives the lease back, so that the next delivery need not wait for it to expire.
-func (p leased) giveUp(ctx context.Context, in intention, cause error) error {
-	err := p.DB.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error { return lease.Release(tx, in.lease) })
+// giveUp gives the lease back, so that the next delivery need not wait for it to expire. A call that was held back was not made, and does not
+// count.
+func (p leased) giveUp(ctx context.Context, d message.Delivery, e Effect, in intention, cause error) error {
+	after := p.Backoff.Delay(in.tries)
+	var open *policy.OpenError
+	held := errors.As(cause, &open)
+	if held {
+		after = max(0, time.Until(open.Until)) + p.Backoff.Delay(1)
+	}
+	err := p.DB.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if err := lease.Release(tx, in.lease); err != nil || !held {
+			return err
+		}
+		_, err := tx.Exec(`UPDATE intents SET tries = tries - 1 WHERE order_id = ? AND step = ? AND message = ?`, e.OrderID, e.Step, d.ID)
+		if err != nil {
+			return fmt.Errorf("take back call to %s %s: %w", e.Step, e.OrderID, err)
+		}
+		return nil
+	})
 	if errors.Is(err, lease.ErrLost) {
 		err = nil
 	}
-	return &broker.Later{After: p.Backoff.Delay(in.tries), Err: errors.Join(cause, err)}
+	return &broker.Later{After: after, Err: errors.Join(cause, err)}
 }
 
 func (p leased) finish(ctx context.Context, d message.Delivery, e Effect, in intention, answer gateway.Answer) error {

@@ -139,6 +139,24 @@ func TestTheGatewayIsNotAskedForEver(t *testing.T) {
 	assert.Equal(t, []string{"o-1/charge/1", "o-1/charge/1", "o-1/charge/1", "o-1/charge/1"}, d.keys)
 }
 
+// A call that the breaker held back was not made. It costs the message nothing, and nobody waits for its lease.
+func TestACallThatWasHeldBackDoesNotCount(t *testing.T) {
+	d := open(t, time.Hour)
+	d.Tools.Tries = 3
+	until := time.Now().Add(time.Minute)
+	for n := 1; n <= 10; n++ {
+		err := d.perform(t.Context(), "m", n, func(context.Context) error { return &policy.OpenError{Until: until} })
+		var later *broker.Later
+		require.ErrorAs(t, err, &later)
+		assert.Greater(t, later.After, 50*time.Second, "it comes again when there is leave to call")
+		held, err := lease.Held(t.Context(), d.DB)
+		require.NoError(t, err)
+		assert.Empty(t, held)
+	}
+	require.NoError(t, d.perform(t.Context(), "m", 11, answer))
+	assert.Equal(t, 1, d.recorded)
+}
+
 // A worker that was asleep longer than its lease has its answer, but another has recorded the same answer since.
 func TestAWorkerThatWasAsleepDoesNotRecord(t *testing.T) {
 	d := open(t, 50*time.Millisecond)

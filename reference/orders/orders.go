@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -22,6 +23,14 @@ type Order struct {
 	Amount   int64  `json:"amount"` // cents
 	Card     string `json:"card"`
 	Address  string `json:"address"`
+
+	// ValidUntil is from when on nobody wants it any more: no step of it is begun then, and what was done is undone. Zero: never.
+	ValidUntil time.Time `json:"valid_until,omitzero"`
+}
+
+// Overdue says whether nobody wants the order any more.
+func (o Order) Overdue(now time.Time) bool {
+	return !o.ValidUntil.IsZero() && !now.Before(o.ValidUntil)
 }
 
 // The states of an order.
@@ -53,6 +62,7 @@ const (
 	Released      = "released"
 	SetAside      = "set-aside" // the command is a dead letter
 	Retry         = "retry"     // a person wants it tried again
+	Overdue       = "overdue"   // its time was up before the next step
 	GiveUp        = "give-up"   // a person has decided that it will not be done
 )
 

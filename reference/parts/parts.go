@@ -32,6 +32,7 @@ type Parts struct {
 	Charge   intent.New          // how payments brings about an effect at the gateway
 	Receive  broker.Receive      // when payments acknowledges a command
 	Backoff  policy.New          // how long is waited before something is tried again
+	Breaker  policy.MakeBreaker  // when the gateway is left alone
 	Release  quarantine.Rule     // who may decide what becomes of a dead letter
 	Read     api.Read            // where the api reads an order
 	Unsure   int                 // status with which the api says that nobody knows
@@ -69,6 +70,7 @@ func Right() *Parts {
 		Charge:   intent.Leased,
 		Receive:  broker.AfterWork,
 		Backoff:  policy.NewBackoff,
+		Breaker:  policy.NewBreaker,
 		Release:  quarantine.FourEyes,
 		Read:     api.FromTable,
 		Unsure:   http.StatusServiceUnavailable,

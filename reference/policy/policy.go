@@ -1,6 +1,7 @@
-// Package policy says how long to wait before trying again.
+// Package policy says whether something may be tried now, and how long to wait before it is tried again: Backoff spaces the tries of one
+// caller, Breaker holds back all who call a party that does not answer, and Gate keeps new work out.
 //
-// Promise: the n-th wait lies between half and all of Base doubled n-1 times, and never above Cap. The random half is what keeps
+// Promise of Backoff: the n-th wait lies between half and all of Base doubled n-1 times, and never above Cap. The random half is what keeps
 // many workers that failed at the same instant from coming back at the same instant; the doubling is what gives an overloaded
 // party room to recover; the cap is what keeps recovery from being noticed late.
 //

@@ -8,6 +8,9 @@
 //
 // A step that was set aside is for a person: the saga rests as quarantined, and goes on, or gives up, when one has decided.
 //
+// An order may say until when it is wanted. From then on no further step of it is begun, and what was done is undone; a step that was asked for
+// before is waited for, and an order whose last step was asked for in time is completed, however late.
+//
 // There are no timeouts: a saga that has waited long does not know more than one that has waited briefly, and compensating a step that
 // may yet happen is how money gets lost. Cost: an order is as slow as its slowest step. Breaks: a participant that never answers holds
 // its orders open; they are listed, not guessed about.
@@ -86,6 +89,12 @@ var Forward = Moves{
 	Releasing: {orders.Released: {orders.Compensated, ""}},
 }
 
+// overdue is Forward where there is no time left for the next step.
+var overdue = Moves{
+	Reserving: {orders.Reserved: {Releasing, orders.Release}},
+	Charging:  {orders.Charged: {Refunding, orders.Refund}},
+}
+
 // asking is where a saga stands that has asked for a step.
 var asking = map[string]string{
 	orders.Reserve: Reserving, orders.Charge: Charging, orders.Ship: Shipping, orders.Refund: Refunding, orders.Release: Releasing,
@@ -145,6 +154,11 @@ func (o *Orchestrator) Created(ctx context.Context, d message.Delivery) error {
 		if err := o.audit(tx, s, "started", ""); err != nil {
 			return err
 		}
+		if order.Overdue(time.Now()) { // nothing was done
+			s.state = Reserving
+			tx.After(func() { telemetry.Count(ctx, telemetry.Overdue) })
+			return o.move(tx, s, Move{orders.Compensated, ""}, orders.Reply{Outcome: orders.Overdue})
+		}
 		return o.ask(tx, s, orders.Reserve)
 	})
 }
@@ -181,6 +195,10 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			// A reply to a step that is over: sent twice under two ids. It was heard the first time.
 			o.Log.InfoContext(ctx, "reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
 			return nil
+		}
+		if back, next := overdue[s.state][reply.Outcome]; next && s.order.Overdue(time.Now()) {
+			m, reply.Outcome = back, orders.Overdue
+			tx.After(func() { telemetry.Count(ctx, telemetry.Overdue) })
 		}
 		return o.move(tx, s, m, reply)
 	})

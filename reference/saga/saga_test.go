@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -149,6 +150,40 @@ func TestAPersonDecidesWhatBecomesOfAStepThatWasSetAside(t *testing.T) {
 			open, err := o.Open(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, how == orders.Retry, open == 1)
+		})
+	}
+}
+
+// An order that nobody wants any more goes back from where it is.
+func TestAnOverdueOrderBeginsNoStep(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  string // which reply its time is up
+		replies []string
+		want    []string
+	}{
+		"before the first":      {"", nil, []string{orders.Compensated}},
+		"after the reservation": {orders.Reserved, []string{orders.Reserved, orders.Released}, []string{reserve, release, orders.Compensated}},
+		"after the charge": {orders.Charged, []string{orders.Reserved, orders.Charged, orders.Refunded, orders.Released},
+			[]string{reserve, charge, refund, release, orders.Compensated}},
+		"while it is shipped": {orders.Shipped, []string{orders.Reserved, orders.Charged, orders.Shipped}, []string{reserve, charge, ship, orders.Completed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			order := orders.Order{OrderID: "o-1", SKU: "s", ValidUntil: time.Now()}
+			if c.before != "" {
+				order.ValidUntil = order.ValidUntil.Add(time.Hour)
+			}
+			require.NoError(t, o.Created(t.Context(), o.deliver(order.Created("trace"))))
+			for _, outcome := range c.replies {
+				if outcome == c.before {
+					require.NoError(t, o.DB.Write(t.Context(), func(tx *store.Tx) error {
+						_, err := tx.Exec(`UPDATE sagas SET body = json_set(CAST(body AS TEXT), '$.valid_until', '2001-01-01T00:00:00Z')`)
+						return err
+					}))
+				}
+				require.NoError(t, o.reply(outcome))
+			}
+			assert.Equal(t, c.want, o.sent())
 		})
 	}
 }

@@ -27,6 +27,9 @@ var (
 	Retries        = counter("reference_retries_total", "Calls that were not the first for what they ask.", "operation")
 	DeadLetters    = counter("reference_dead_letters_total", "Messages that were set aside.")
 	LeaseTakeovers = counter("reference_lease_takeovers_total", "Leases that expired and were taken by somebody else.")
+	BreakerOpened  = counter("reference_breaker_opened_total", "Times that calls to the gateway began to be held back, or went on being held back.")
+	Refused        = counter("reference_refused_total", "Requests that were refused because too much waited to be sent.")
+	Overdue        = counter("reference_overdue_total", "Orders that were undone because their time was up.")
 	Spans          = counter("reference_spans_total", "Spans that were recorded, by what became of them.", "fate")
 )
 
