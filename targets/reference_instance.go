@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wreckon/wreckon/internal/postgres"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -26,6 +27,7 @@ type reference struct {
 	trail   string // the component that serves the audit trail
 	names   []string
 	edges   []Edge
+	env     []string                        // beside that which all of them have
 	totals  []string                        // components that tell sums
 	args    func(component string) []string // beside those that all of them take
 	gateway *gateway
@@ -38,8 +40,11 @@ type reference struct {
 	setAside []letter   // what people have not looked at
 }
 
-func newReference(w Wiring) (Instance, error) {
-	r, err := newInstance(Reference(), w, referenceRoutes())
+func newReference(w Wiring) (Instance, error) { return newOrders(Reference(), w) }
+
+// newOrders makes an order service.
+func newOrders(t Target, w Wiring) (*reference, error) {
+	r, err := newInstance(t, w, referenceRoutes())
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +105,12 @@ func (r *reference) Launches() []Launch {
 			args = append(args, "--listen", r.w.Listen[c])
 		}
 		for _, e := range r.edges {
-			if e.From == c {
-				args = append(args, "--"+e.To, schemes[e.Protocol]+r.w.Dial[e.Name()])
+			switch dial := r.w.Dial[e.Name()]; {
+			case e.From != c:
+			case e.Protocol == Postgres:
+				args = append(args, "--store", postgres.URL(dial))
+			default:
+				args = append(args, "--"+e.To, schemes[e.Protocol]+dial)
 			}
 		}
 		if r.w.Defect != "" {
@@ -109,7 +118,7 @@ func (r *reference) Launches() []Launch {
 		}
 		ls = append(ls, Launch{
 			Component: c, Args: args,
-			Env: []string{"CONTROL_TOKEN=" + r.w.Token, "GATEWAY_TOKEN=" + r.w.Token, "OPERATORS=" + operators(r.w.Token)},
+			Env: append([]string{"CONTROL_TOKEN=" + r.w.Token, "GATEWAY_TOKEN=" + r.w.Token, "OPERATORS=" + operators(r.w.Token)}, r.env...),
 			Ready: func(ctx context.Context) error {
 				resp, err := r.get(ctx, c, "/ready")
 				if err != nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/wreckon/wreckon/internal/postgres"
 )
 
 // probe is one thing that a run needs of this machine, tried for real.
@@ -30,7 +32,7 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether this machine can run what wreckon runs",
-		Long: "Try each thing that a run needs: loopback ports, process signals, disk; and a container engine, which only --env docker\nneeds. " +
+		Long: "Try each thing that a run needs: loopback ports, process signals, disk; and what only some need: PostgreSQL for the target\nreference-postgres, a container engine for --env docker. " +
 			"Exit 0 if all is there, 4 if not.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,8 +78,35 @@ func probes(out, env string) []probe {
 		{name: "loopback", try: tryLoopback},
 		{name: "processes", try: tryProcess},
 		{name: "disk", try: func(context.Context) (string, error) { return tryDisk(out) }},
+		{name: "postgresql", try: tryPostgres, optional: "only the target reference-postgres needs it"},
 		containers,
 	}
+}
+
+// tryPostgres prepares a server as a run does.
+func tryPostgres(ctx context.Context) (said string, err error) {
+	in, err := postgres.Find()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "wreckon-doctor-*")
+	if err != nil {
+		return "", fmt.Errorf("prepare PostgreSQL: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	room, err := in.Room(dir)
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(room)
+	if _, err := in.Prepare(ctx, filepath.Join(room, "data")); err != nil { // the first time on a machine
+		return "", err
+	}
+	began := time.Now()
+	if _, err := in.Prepare(ctx, filepath.Join(room, "again")); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is installed; a server of its own for a run is prepared in %d ms", in.Version, time.Since(began).Milliseconds()), nil
 }
 
 func tryLoopback(ctx context.Context) (string, error) {

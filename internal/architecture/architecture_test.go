@@ -25,7 +25,7 @@ const module = "github.com/wreckon/wreckon"
 var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
-	"targets":              {"history", "workloads"},
+	"targets":              {"history", "workloads", "internal/postgres"},
 	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling"}, // any system, described in YAML
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"internal/question", "faults", "faults/wire", "targets", "history"},

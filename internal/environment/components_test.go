@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -249,6 +250,31 @@ func TestSignalsReachTheWholeGroup(t *testing.T) {
 	require.NoError(t, p.Resume(t.Context(), "a"))
 	require.NoError(t, p.Kill(t.Context(), "a"))
 	eventually(t, "the child that served is gone", func() bool { return call(t.Context(), parent.Args[0]) != nil })
+}
+
+// PostgreSQL is built so: each of its processes leads a group of its own.
+func TestSignalsReachChildrenInGroupsOfTheirOwn(t *testing.T) {
+	patriarch := serving(t, "a", "patriarch")
+	p, _ := setup(t, environment.Options{}, patriarch)
+	require.NoError(t, p.Start(t.Context(), "a"))
+	answers := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		c, err := net.Dial("tcp", patriarch.Args[0])
+		require.NoError(t, err) // the kernel takes it
+		defer c.Close()
+		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+		defer stop()
+		_, err = c.Read(make([]byte, 1)) // the server closes it, unless it stands still
+		return errors.Is(err, io.EOF)
+	}
+	require.True(t, answers())
+	require.NoError(t, p.Pause(t.Context(), "a"))
+	assert.False(t, answers(), "the child that serves stands still, too")
+	require.NoError(t, p.Resume(t.Context(), "a"))
+	assert.True(t, answers())
+	require.NoError(t, p.Kill(t.Context(), "a"))
+	eventually(t, "the child that served is gone", func() bool { return call(t.Context(), patriarch.Args[0]) != nil })
 }
 
 func TestChildrenDoNotOutliveTheirComponent(t *testing.T) {

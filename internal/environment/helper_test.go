@@ -80,6 +80,17 @@ var components = map[string]func(args []string){
 		}
 		_ = child.Wait()
 	},
+	// starts a child in a group of its own, which serves, and waits
+	"patriarch": func(args []string) {
+		child := exec.Command(os.Args[0], args[0])
+		child.Env = append(os.Environ(), "TEST_COMPONENT=server")
+		child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := child.Start(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		_ = child.Wait()
+	},
 	// dies when its port is called
 	"brittle": func(args []string) {
 		l, err := net.Listen("tcp", args[0])

@@ -99,17 +99,17 @@ type process struct {
 func (r *process) PID() int { return r.pid }
 
 func (r *process) Signal(_ context.Context, sig syscall.Signal) error {
-	if err := syscall.Kill(-r.pid, sig); err != nil {
-		return fmt.Errorf("signal process group %d: %w", r.pid, err)
+	if sig == syscall.SIGTERM { // whoever drains tells his children himself
+		if err := syscall.Kill(-r.pid, sig); err != nil {
+			return fmt.Errorf("signal process group %d: %w", r.pid, err)
+		}
+		return nil
 	}
-	return nil
+	return signalFamily(r.pid, sig)
 }
 
 func (r *process) Shows(_ context.Context, sig syscall.Signal) (bool, error) {
-	if sig == syscall.SIGSTOP {
-		return groupStopped(r.pid)
-	}
-	return groupContinued(r.pid)
+	return everyThread(r.pid, func(state string) bool { return (state == "T") == (sig == syscall.SIGSTOP) })
 }
 
 // Wait leaves a zombie: its id, and that of its group, is still taken.

@@ -3,7 +3,6 @@ package environment
 import (
 	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -25,25 +24,22 @@ func awaitExit(pid int) {
 	}
 }
 
-func groupStopped(group int) (bool, error) {
-	return everyProcess(group, func(state string) bool { return strings.HasPrefix(state, "T") })
-}
-
-func groupContinued(group int) (bool, error) {
-	return everyProcess(group, func(state string) bool { return !strings.HasPrefix(state, "T") })
-}
-
-// everyProcess tells whether the state of every living process of a group is as wanted.
-func everyProcess(group int, wanted func(state string) bool) (bool, error) {
-	out, err := exec.Command("ps", "-A", "-o", "pgid=,stat=").Output()
+// table lists the processes of this machine.
+func table() ([]entry, error) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=").Output()
 	if err != nil {
-		return false, fmt.Errorf("read process states: %w", err)
+		return nil, fmt.Errorf("read processes: %w", err)
 	}
+	var all []entry
 	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) == 2 && f[0] == strconv.Itoa(group) && !strings.HasPrefix(f[1], "Z") && !wanted(f[1]) {
-			return false, nil
+		var e entry
+		if n, _ := fmt.Sscan(line, &e.pid, &e.parent, &e.group, &e.state); n == 4 {
+			e.state = e.state[:1]
+			all = append(all, e)
 		}
 	}
-	return true, nil
+	return all, nil
 }
+
+// states has one for all threads.
+func (e entry) states() ([]string, error) { return []string{e.state}, nil }

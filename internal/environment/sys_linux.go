@@ -29,53 +29,56 @@ func awaitExit(pid int) {
 	}
 }
 
-func groupStopped(group int) (bool, error) {
-	return everyThread(group, func(state string) bool { return state == "T" })
-}
-
-func groupContinued(group int) (bool, error) {
-	return everyThread(group, func(state string) bool { return state != "T" })
-}
-
-// everyThread tells whether the state of every living thread of a process group is as wanted.
-func everyThread(group int, wanted func(state string) bool) (bool, error) {
-	processes, err := os.ReadDir("/proc")
+// table lists the processes of this machine.
+func table() ([]entry, error) {
+	dirs, err := os.ReadDir("/proc")
 	if err != nil {
-		return false, fmt.Errorf("read process states: %w", err)
+		return nil, fmt.Errorf("read processes: %w", err)
 	}
-	for _, d := range processes {
-		if _, err := strconv.Atoi(d.Name()); err != nil {
+	var all []entry
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
 			continue
 		}
-		dir := filepath.Join("/proc", d.Name())
-		if _, of, err := readStat(dir); err != nil || of != group {
-			continue // of others, or gone since
-		}
-		threads, err := os.ReadDir(filepath.Join(dir, "task"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, fmt.Errorf("read thread states: %w", err)
-		}
-		for _, t := range threads {
-			state, _, err := readStat(filepath.Join(dir, "task", t.Name()))
-			if err == nil && state != "Z" && state != "X" && !wanted(state) {
-				return false, nil
-			}
+		if e, err := readStat(filepath.Join("/proc", d.Name())); err == nil { // or it is gone since
+			e.pid = pid
+			all = append(all, e)
 		}
 	}
-	return true, nil
+	return all, nil
 }
 
-// readStat reads state and process group of a process or a thread.
-func readStat(dir string) (state string, group int, err error) {
+// states are those of the threads of a process.
+func (e entry) states() ([]string, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(e.pid), "task")
+	threads, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read thread states: %w", err)
+	}
+	var states []string
+	for _, t := range threads {
+		if of, err := readStat(filepath.Join(dir, t.Name())); err == nil {
+			states = append(states, of.state)
+		}
+	}
+	return states, nil
+}
+
+// readStat reads what there is to know of a process or a thread.
+func readStat(dir string) (e entry, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
-		return "", 0, err
+		return e, err
 	}
 	// state ppid pgrp, behind the name, which is in parentheses and may hold anything
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	if len(fields) < 3 {
-		return "", 0, fmt.Errorf("read %s/stat: too short", dir)
+		return e, fmt.Errorf("read %s/stat: too short", dir)
 	}
-	group, err = strconv.Atoi(fields[2])
-	return fields[0], group, err
+	e.state = fields[0]
+	if e.parent, err = strconv.Atoi(fields[1]); err == nil {
+		e.group, err = strconv.Atoi(fields[2])
+	}
+	return e, err
 }

@@ -44,8 +44,7 @@ func run(t testing.TB, s postgres.Server) (addr string) {
 	require.NoError(t, err)
 	addr = l.Addr().String()
 	require.NoError(t, l.Close())
-	path, args, err := s.Command(addr)
-	require.NoError(t, err)
+	path, args := s.Command(addr)
 	c := exec.Command(path, args...)
 	require.NoError(t, c.Start())
 	t.Cleanup(func() {

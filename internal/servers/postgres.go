@@ -35,8 +35,7 @@ func Postgres(t testing.TB) (addr string) {
 	require.NoError(t, err)
 	postgresPassword.Store(s.Password)
 	addr = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	path, args, err := s.Command(addr)
-	require.NoError(t, err)
+	path, args := s.Command(addr)
 	start(t, account{uid: os.Getuid(), gid: os.Getgid()}.command(room, path, args...), syscall.SIGINT, 60*time.Second, func() bool {
 		return s.Answers(t.Context(), addr) == nil
 	})

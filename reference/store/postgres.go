@@ -139,7 +139,7 @@ func (p *postgres) passes(err error) bool {
 	if errors.As(err, &said) {
 		return broken(err) || said.Code == "53300" // too many connections
 	}
-	var dial *net.OpError
+	var dial *pgconn.ConnectError // also where a connection is taken and closed, as by what stands before a server that is away
 	return errors.As(err, &dial) || broken(err) || errors.Is(err, context.DeadlineExceeded)
 }
 

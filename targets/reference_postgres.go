@@ -1,0 +1,86 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/postgres"
+)
+
+// database is the component in which the services of ReferencePostgres keep what they know.
+const database = "postgres"
+
+// ReferencePostgres describes the reference system on PostgreSQL: the same services and the same promises. What they store they store through an
+// edge, so that every statement is a point, and what stores it can be killed.
+func ReferencePostgres() Target {
+	t := Reference()
+	t.Name, t.Claims.Target = "reference-postgres", "reference-postgres"
+	t.About = "The same order service on PostgreSQL, which must be installed: a ninth process, reached through an edge from each service."
+	services := []string{"api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
+	at := slices.IndexFunc(t.Topology.Components, func(c Component) bool { return c.External })
+	t.Topology.Components = slices.Insert(t.Topology.Components, at, Component{Name: database, About: "a PostgreSQL server, with a schema for each service"})
+	for _, c := range services {
+		t.Topology.Edges = append(t.Topology.Edges, Edge{From: c, To: database, Protocol: Postgres})
+	}
+	t.Claims.Drain = nil
+	for _, c := range append(services, "broker") { // PostgreSQL that is told to stop waits for its clients, who stay
+		t.Claims.Drain = append(t.Claims.Drain, history.Drain{Component: c, Grace: history.Duration(drainWithin)})
+	}
+	t.New = newReferencePostgres
+	return t
+}
+
+// referencePostgres is the order service beside a server that is the run's own.
+type referencePostgres struct {
+	*reference
+	server postgres.Server
+	room   string // that is removed with the server
+}
+
+// prepareWithin is how long it may take to prepare a server, for the first time on a machine.
+const prepareWithin = time.Minute
+
+func newReferencePostgres(w Wiring) (Instance, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), prepareWithin)
+	defer cancel()
+	in, err := postgres.Find()
+	if err != nil {
+		return nil, err
+	}
+	r := &referencePostgres{}
+	if r.room, err = in.Room(filepath.Join(w.Data, database)); err != nil {
+		return nil, err
+	}
+	if r.server, err = in.Prepare(ctx, filepath.Join(r.room, "data")); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(r.room))
+	}
+	if r.reference, err = newOrders(ReferencePostgres(), w); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(r.room))
+	}
+	r.names = slices.DeleteFunc(r.names, func(c string) bool { return c == database }) // it has no control server
+	r.env = []string{"PGPASSWORD=" + r.server.Password}
+	return r, nil
+}
+
+func (r *referencePostgres) Launches() []Launch {
+	addr := r.w.Listen[database]
+	path, args := r.server.Command(addr)
+	return append(r.reference.Launches(), Launch{
+		Component: database, Path: path, Args: args, Dir: r.room,
+		Ready: func(ctx context.Context) error { return r.server.Answers(ctx, addr) },
+	})
+}
+
+func (r *referencePostgres) Close() error {
+	err := r.reference.Close()
+	if rerr := os.RemoveAll(r.room); rerr != nil {
+		err = errors.Join(err, fmt.Errorf("remove the database: %w", rerr))
+	}
+	return err
+}
