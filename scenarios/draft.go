@@ -22,11 +22,11 @@ func Draft(t targets.Target, from string) string {
 	}
 	for _, e := range t.Topology.Edges {
 		if e.Protocol == targets.TCP {
-			fault(400*time.Millisecond, "reset: %s", e.Name())
+			fault(time.Second, "reset: %s", e.Name())
 			continue
 		}
-		fault(800*time.Millisecond, "lost-response: %s\n    for: 300ms", e.Name())
-		fault(800*time.Millisecond, "partition: %s <-> %s\n    for: 300ms", e.From, e.To)
+		fault(1500*time.Millisecond, "lost-response: %s\n    for: 500ms", e.Name())
+		fault(1500*time.Millisecond, "partition: %s <-> %s\n    for: 500ms", e.From, e.To)
 	}
 	for _, c := range t.Topology.Components {
 		for _, kind := range []struct{ name, how string }{{"crash", "restart: 200ms"}, {"pause", "for: 500ms"}, {"terminate", "restart: 200ms"}} {

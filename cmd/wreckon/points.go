@@ -29,7 +29,8 @@ import (
 const pointsLoad = 3 * time.Second
 
 func newPoints() *cobra.Command {
-	return &cobra.Command{
+	var named []string
+	cmd := &cobra.Command{
 		Use:   "points SCENARIO",
 		Short: "List the messages that a fault can wait for",
 		Long: `Run a scenario once without its faults, at most three seconds of its load, and print which messages pass over each edge: what a
@@ -46,8 +47,11 @@ fault placed by an event (when, in docs/scenarios.md) can wait for. Nothing of t
 			}
 			plan := faultFree(s.Plan(1, ""))
 			target, err := targetOf(plan)
+			if err == nil {
+				err = confirmed(target, named)
+			}
 			if err != nil {
-				return err
+				return usage(err)
 			}
 			h, err := watched(cmd.Context(), plan, target)
 			if err != nil {
@@ -56,6 +60,8 @@ fault placed by an event (when, in docs/scenarios.md) can wait for. Nothing of t
 			return printPoints(cmd.OutOrStdout(), plan, target, pointsOf(h))
 		},
 	}
+	addExternal(cmd, &named)
+	return cmd
 }
 
 // faultFree is what a plan does when nothing goes wrong, and only its beginning.

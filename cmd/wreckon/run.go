@@ -68,7 +68,7 @@ Components are processes, or with --env docker each is a container (see wreckon 
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
 	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against this target instead: a name, or a target file (docs/targets.md)")
-	cmd.Flags().StringSliceVar(&f.foreign, "external", nil, "component of a target file that runs already, and that may be reached through proxies")
+	addExternal(cmd, &f.foreign)
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "how often to run each scenario, with seeds counted on")
 	cmd.Flags().StringVar(&f.out, "out", "runs", "directory that the run directories go into")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "what goes to standard output: text, or json (one result.json document for each run)")

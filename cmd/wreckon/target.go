@@ -83,7 +83,7 @@ harness failed; 5 stopped.`,
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "runs", "directory that the run directories go into")
-	cmd.Flags().StringSliceVar(&named, "external", nil, "component that runs already, and that may be reached through proxies")
+	addExternal(cmd, &named)
 	return cmd
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wreckon/wreckon/scenarios"
 	"github.com/wreckon/wreckon/targets"
 	"github.com/wreckon/wreckon/targets/file"
@@ -58,6 +60,11 @@ func confirmed(t targets.Target, named []string) error {
 		}
 	}
 	return nil
+}
+
+// addExternal gives a command the flag that names such components.
+func addExternal(cmd *cobra.Command, named *[]string) {
+	cmd.Flags().StringSliceVar(named, "external", nil, "component of a target file that runs already, and that may be reached through proxies")
 }
 
 func foreign(t targets.Target) []string {
