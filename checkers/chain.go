@@ -193,6 +193,9 @@ func (c *Case) chainsBySource() map[history.Ref]*chain {
 
 // unbroken tells that every number from one to another was delivered.
 func (c *Case) unbroken(ch *chain, from, to uint64) bool {
+	if w := c.whole; w != nil {
+		return w.trails[w.source[c.str(ch.source)]].unbroken(from, to)
+	}
 	place := func(n uint64) (int, bool) {
 		return slices.BinarySearchFunc(ch.events, n, func(i uint32, n uint64) int { return cmp.Compare(c.H.Token[i], n) })
 	}

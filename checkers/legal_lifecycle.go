@@ -65,6 +65,10 @@ type watch struct {
 // keep finds out who keeps the state of units, and which states it records. A trail may use the same word for something else: that a
 // worker has set a command aside is not yet a state of the unit.
 func (w *watch) keep() {
+	if w.whole != nil {
+		w.keepers = w.whole.keepers(w.H)
+		return
+	}
 	if len(w.chains) == 1 {
 		w.keepers[w.chains[0].source] = 0
 	}

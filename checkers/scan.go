@@ -17,12 +17,13 @@ type scan struct {
 	texts
 	shapes
 	lives
-	tales  tales
-	limit  uint64         // on the ordinals of units
-	owners []history.Unit // of each string that is the key of a submit: one more than its unit
-	giveUp bool           // the whole history must be judged
-	err    error
-	hashed []byte
+	keeping keeping
+	tales   tales
+	limit   uint64         // on the ordinals of units
+	owners  []history.Unit // of each string that is the key of a submit: one more than its unit
+	giveUp  bool           // the whole history must be judged
+	err     error
+	hashed  []byte
 
 	trails  []*auditTrail
 	source  map[string]int
@@ -52,6 +53,7 @@ func newScan(r *history.Reader, spec Spec) *scan {
 		actors: newActors(), flight: flight{opened: []int{0}}, phases: history.New(r.Header)}
 	s.turns = make(map[turn]*turns)
 	s.rules = s.concerned()
+	s.follow()
 	return s
 }
 

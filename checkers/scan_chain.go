@@ -109,6 +109,8 @@ func (t *auditTrail) repeat(s *scan, e heard, slot *heard) {
 	switch {
 	case slot.number != e.number:
 		s.giveUp = true
+	case slot.op != e.op:
+		s.giveUp = true // another transition under the same number, which is no transition of its source
 	case *slot != e:
 		s.doubt(e.unit)
 		s.doubt(slot.unit)
@@ -181,6 +183,11 @@ func (t *auditTrail) close(s *scan) {
 		s.doubt(g.before.unit)
 		s.doubt(g.after.unit)
 	}
+}
+
+// unbroken tells that every number from one to another came.
+func (t *auditTrail) unbroken(from, to uint64) bool {
+	return to < t.next && !slices.ContainsFunc(t.gaps, func(g gap) bool { return g.from <= to && g.to >= from })
 }
 
 // missing tells that a number below the last one never came.

@@ -100,8 +100,13 @@ func (s *scan) audit(b *history.Block, m *meaning, p history.Place, u history.Un
 	}
 	e := heard{number: number, key: entry(m, history.HasKey, b.Key, p.Key(), 0),
 		value: entry(m, history.HasValue, b.Value, p.Value(), 0), op: m.shape.Op, unit: u}
+	late := number < trail.next
 	if !trail.hear(s, e) {
 		t.again = true
+		return s.turnsOf(t)
+	}
+	if late && t.tells > 0 {
+		t.late = true
 		return s.turnsOf(t)
 	}
 	return m.turns

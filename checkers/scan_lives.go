@@ -11,6 +11,7 @@ type life struct {
 	steps    uint32 // four bits for each step; see stepBits
 	seen     uint8  // states that somebody was shown and that must be recorded
 	recorded uint8  // those that are
+	sightings
 }
 
 type lifeFlags uint16
@@ -38,6 +39,7 @@ const (
 	bitAuditUndo = 8
 
 	lifeSteps = 8
+	everyStep = 0x11111111
 	lifeSlots = 8
 	many      = 255
 )
@@ -101,12 +103,16 @@ type turn struct {
 	timed bool   // it tells when what it tells of happened
 	loose bool   // an audit event without a number
 	again bool   // an audit event that came before
+	late  bool   // an audit event after one with a greater number
 	ends  bool   // it is evidence of an end
 	looks bool   // what its value says matters
 	step  uint32 // bits to set
 	guard uint32 // bits that must not be set yet
 	need  uint32 // bits that must be
 	slots uint8  // states that it records
+
+	tells  uint8 // the one state that it tells of, from 1; 0: none
+	source uint8 // its audit trail, from 1
 }
 
 // turns are a turn and what it makes of each life, as far as that was asked: by the class of the value, 0 where that does not matter.
@@ -154,7 +160,7 @@ func (s *scan) live(x life, t *turn, number uint8) (life, move) {
 		x.doubt()
 		return x, move{}
 	}
-	says := class{state: -1}
+	says := class{state: -1, blank: true}
 	if t.looks {
 		says = s.classes[number-1]
 	}
@@ -172,17 +178,21 @@ func (s *scan) live(x life, t *turn, number uint8) (life, move) {
 			x.flags |= lifeMaybe
 		}
 	case actOK:
-		s.answered(&x, t, says.state, &mv)
+		s.answered(&x, t, says, &mv)
 	case actApplied:
 		x.flags |= lifeEffect
 		x.show(&mv)
 		x.did(t)
 	case actAudit:
 		x.show(&mv)
+		s.keeping.lifecycle.hears(&x, t)
 		if !t.again {
 			x.recordedBy(t, &mv)
 		}
 	case actState:
+		if s.keeping.lifecycle.sees(&x, says.state, says.blank); x.kind != unseen && s.keeping.lifecycle != nil {
+			x.doubt() // only the last counts
+		}
 		if x.kind = s.kindOf(says.state); says.state < 0 {
 			x.doubt()
 		}
@@ -224,18 +234,21 @@ func (x *life) show(mv *move) {
 }
 
 // answered takes an answer that was ok.
-func (s *scan) answered(x *life, t *turn, state int, mv *move) {
+func (s *scan) answered(x *life, t *turn, says class, mv *move) {
 	if t.op != opSubmit && t.op != opRead {
 		return
 	}
-	s.saw(x, state)
+	s.saw(x, says.state)
+	if t.op == opRead || says.state >= 0 { // an answer to a submit need not name a state
+		s.keeping.lifecycle.sees(x, says.state, says.blank)
+	}
 	if t.op == opSubmit {
 		x.show(mv)
 		if !x.has(lifeAcked) {
 			x.flags |= lifeAcked
 			mv.write, mv.which = allOnes, okAt
 		}
-	} else if s.kindOf(state).terminal() {
+	} else if s.kindOf(says.state).terminal() {
 		x.finish(t, mv)
 	}
 }

@@ -44,6 +44,9 @@ var scanRules = []rule{
 	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, all: true},
 	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, all: true},
 	{guarantee: "graceful-drain", claimed: func(c *history.Claims) bool { return len(c.Drain) > 0 }, all: true},
+	{guarantee: "compensation-order", marks: func(s *scan, x *history.Shape) bool { return x.Kind == history.KindEffect && s.name(x.Op) == "undo" },
+		doubts: func(_ *ending, x *life) bool { return x.steps&(bitAuditUndo*everyStep) != 0 }},
+	{guarantee: "legal-lifecycle", checks: (*ending).seenTwice},
 	{guarantee: "linearizable-state", doubts: func(_ *ending, x *life) bool { return x.ops > 1 }},
 }
 
@@ -86,11 +89,18 @@ type ending struct {
 	declared     bool   // the claims say which steps there are
 	deadline     bool   // the target was still at work when its state was read
 	sunk         bool   // effects at sinks are recorded
+	keeps        []bool // of each audit trail: its source keeps the state of units
 	listed       bool   // an observed step that was not looked at is known not to be in force
 }
 
 func (s *scan) ending(c *Case) *ending {
 	e := &ending{Case: c, sunk: c.has(history.FeedEffects), declared: c.declares(), deadline: c.quiesce == "deadline", listed: c.stepsSeen > 0 && c.phases && c.observeEnd != none}
+	for source, k := range s.source {
+		for len(e.keeps) <= k {
+			e.keeps = append(e.keeps, false)
+		}
+		e.keeps[k] = s.keeps(source)
+	}
 	for k, step := range s.steps[:min(len(s.steps), lifeSteps)] {
 		b := stepBits(k, 1)
 		if step.Observed {

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"math"
 	"slices"
 
 	"github.com/wreckon/wreckon/history"
@@ -244,12 +245,18 @@ func (s *scan) effectMeans(m *meaning, op string) {
 }
 
 func (s *scan) auditMeans(m *meaning, op string) {
-	m.act, m.trail = actAudit, s.trail(s.name(m.shape.Component))
+	m.act = actAudit
+	k := s.trail(s.name(m.shape.Component))
+	m.trail = s.trails[k]
 	t := slices.Index(s.transitionName, op)
 	if t < 0 {
 		return
 	}
 	m.ends = s.terminalAudits>>t&1 == 1
+	if m.tells = s.recordsState(t, k); m.tells > 0 {
+		m.source = uint8(min(k+1, math.MaxUint8))
+		m.mark = m.mark || k >= math.MaxUint8-1
+	}
 	for state, must := range s.stateAudit {
 		if slot := s.slot(state); must == t && slot < lifeSlots {
 			m.slots |= 1 << slot
@@ -288,11 +295,13 @@ func (s *scan) auditMeans(m *meaning, op string) {
 func (s *scan) observeMeans(m *meaning, op string) {
 	switch op {
 	case "audit-head":
-		m.act, m.mark, m.trail = actHead, true, s.trail(s.name(m.shape.Component))
+		m.act, m.mark, m.trail = actHead, true, s.trails[s.trail(s.name(m.shape.Component))]
 	case "redeliveries":
 		m.mark = true
 	case "state":
-		m.act = actState
+		if m.act = actState; m.unit {
+			s.readFrom(s.name(m.shape.Component))
+		}
 	case "dead-letter":
 		m.act, m.mark = actLetter, true
 	case "step":
@@ -310,13 +319,13 @@ func (s *scan) observeMeans(m *meaning, op string) {
 	}
 }
 
-// trail finds the audit trail of a source.
-func (s *scan) trail(source string) *auditTrail {
+// trail finds the number of the audit trail of a source.
+func (s *scan) trail(source string) int {
 	k, ok := s.source[source]
 	if !ok {
 		k = len(s.trails)
 		s.source[source] = k
 		s.trails = append(s.trails, newTrail(s.r.Len()))
 	}
-	return s.trails[k]
+	return k
 }

@@ -23,6 +23,7 @@ const noClass = 255
 // class is what a string says as the value of an event.
 type class struct {
 	state int  // that it begins with; -1: none
+	blank bool // it names none, not even an unknown one
 	force bool // that a step is in force
 	fault bool // that a fault left its mark
 }
@@ -46,6 +47,7 @@ func (x *texts) classify(text []byte) uint8 {
 	if bar := bytes.IndexByte(text, '|'); bar >= 0 {
 		state = text[:bar]
 	}
+	c.blank = len(state) == 0
 	for k, name := range x.states {
 		if string(state) == name {
 			c.state = k
