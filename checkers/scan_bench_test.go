@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -98,19 +96,12 @@ func longReader(tb testing.TB, events int) (r *history.Reader, size int) {
 
 // perReader runs what judges a reader's history, and tells the processor time that it takes, beside the time on the wall.
 func perReader(b *testing.B, r *history.Reader, judge func()) {
-	spent := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			b.Fatal(err)
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
 	runtime.GC()
-	begin := spent()
+	begin := processorTime(b)
 	for b.Loop() {
 		judge()
 	}
-	cpu := spent() - begin
+	cpu := processorTime(b) - begin
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N)/float64(r.Len()), "cpu-ns/event")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(r.Len()), "ns/event")
 	b.ReportMetric(0, "ns/op")
@@ -240,14 +231,7 @@ func BenchmarkObvious(b *testing.B) {
 // BenchmarkFile judges ten million events from a file on a disk.
 func BenchmarkFile(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "h")
-	f, err := os.Create(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := long(f, 10_000_000); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
+	if err := writeLong(path, 10_000_000); err != nil {
 		b.Fatal(err)
 	}
 	r, err := history.OpenReader(path)

@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -73,62 +74,109 @@ func TestTheScanSaysWhatTheCorpusWants(t *testing.T) {
 	}
 }
 
-// Any events whatever, good histories that lost some, got some twice or in another order, and foreign ones among them.
+// Good histories that lost some events, got some twice or in another order, and foreign ones among them.
 func TestTheScanSaysWhatTheCheckersSayOfBrokenHistories(t *testing.T) {
 	cleared := 0
 	rapid.Check(t, func(t *rapid.T) {
-		s := generate(rapidDice{t}, rapid.IntRange(1, 8).Draw(t, "units"))
-		for range rapid.IntRange(1, 6).Draw(t, "wrongs") {
-			k := rapid.IntRange(0, len(s.events)-1).Draw(t, "event")
-			e := s.events[k]
-			switch rapid.SampledFrom([]string{"drop", "repeat", "late", "unit", "no unit", "kind", "actor", "value", "token", "at", "early", "step", "fault"}).Draw(t, "wrong") {
-			case "drop":
-				s.events = slices.Delete(s.events, k, k+1)
-			case "repeat":
-				s.events = slices.Insert(s.events, k, e)
-			case "late":
-				s.events = slices.Delete(s.events, k, k+1)
-				s.events = slices.Insert(s.events, rapid.IntRange(k, len(s.events)).Draw(t, "to"), e)
-			case "unit":
-				s.events[k].Unit = history.Unit(rapid.IntRange(0, 9).Draw(t, "of"))
-			case "no unit":
-				s.events[k].Unit = history.NoUnit
-			case "kind":
-				s.events[k].Kind = history.Kind(rapid.IntRange(1, int(history.KindNote)).Draw(t, "to"))
-			case "actor":
-				s.events[k].Actor = rapid.SampledFrom([]uint32{0, 1, 2, 3, 70_000, 1 << 31}).Draw(t, "to")
-			case "value":
-				s.events[k].Value = rapid.SampledFrom([]string{"", "pending", "completed|", "quarantined", "absent", "in-force", `{"fault":"f1"}`, "settled"}).Draw(t, "to")
-			case "token":
-				s.events[k].Token = rapid.SampledFrom([]uint64{0, 1, 2, 5, 1 << 40, 1<<64 - 1}).Draw(t, "to")
-			case "at":
-				s.events[k].At = rapid.SampledFrom([]time.Duration{-1, 0, 1, time.Second, time.Hour, 1 << 62}).Draw(t, "to")
-			case "early":
-				s.events[k].T = rapid.SampledFrom([]time.Duration{0, 1, time.Second, time.Hour, 1 << 62}).Draw(t, "to")
-			case "step":
-				s.events[k].Step = rapid.SampledFrom([]string{"", "charge", "reserve", "notify", "pack"}).Draw(t, "to")
-			case "fault":
-				s.events[k].Kind, s.events[k].Op, s.events[k].Key = history.KindFault, "swap", "f1"
-				s.events[k].Outcome = history.Outcome(rapid.IntRange(int(history.OutcomeBegin), int(history.OutcomeFailed)).Draw(t, "outcome"))
-			}
-			if len(s.events) == 0 {
-				return
-			}
-		}
-		if rapid.IntRange(0, 4).Draw(t, "cut") == 0 {
-			s.lost = "cut short"
-		}
-		if rapid.IntRange(0, 4).Draw(t, "says nothing of its feeds") == 0 {
-			s.header.Claims.Feeds = nil
-		}
-		if rapid.IntRange(0, 9).Draw(t, "claims nothing") == 0 {
-			s.header.Claims = history.Claims{}
-		}
-		cleared += requireSame(t, s.history(), Spec{Guarantees: someGuarantees(t), Planned: []PlannedFault{{ID: "f1", Kind: "partition"}, {ID: "f9", Kind: "crash"}}})
+		cleared += requireSame(t, broken(rapidDice{t}).history(), Spec{Guarantees: someGuarantees(t), Planned: plannedFaults})
 	})
 	require.Positive(t, cleared, "nothing was left to the scan")
 	t.Log(cleared)
 }
+
+// FuzzJudgeReader looks for a history, and guarantees, of which the two say different things.
+func FuzzJudgeReader(f *testing.F) {
+	for k := range 16 {
+		rng := rand.New(rand.NewPCG(1, uint64(k)))
+		choices := make([]byte, 1024)
+		for i := range choices {
+			choices[i] = byte(rng.Uint32())
+		}
+		f.Add(choices, uint32(1)<<k)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte, guarantees uint32) {
+		d := byteDice(choices)
+		var some []string
+		for k, name := range names() {
+			if guarantees>>k&1 == 1 {
+				some = append(some, name)
+			}
+		}
+		requireSame(t, broken(&d).history(), Spec{Guarantees: some, Planned: plannedFaults})
+	})
+}
+
+// byteDice takes its choices from bytes, and the first of what there is once they have run out.
+type byteDice []byte
+
+func (d *byteDice) below(n int) int {
+	if len(*d) < 2 {
+		return 0
+	}
+	k := int((*d)[0]) | int((*d)[1])<<8
+	*d = (*d)[2:]
+	return k % n
+}
+
+var plannedFaults = []PlannedFault{{ID: "f1", Kind: "partition"}, {ID: "f9", Kind: "crash"}}
+
+// broken is a good history in which some things went wrong.
+func broken(d dice) *script {
+	s := generate(d, 1+d.below(8))
+	for range 1 + d.below(6) {
+		if len(s.events) == 0 {
+			break
+		}
+		wrong(d, s, d.below(len(s.events)))
+	}
+	if d.below(5) == 0 {
+		s.lost = "cut short"
+	}
+	if d.below(5) == 0 { // it does not say what it shows
+		s.header.Claims.Feeds = nil
+	}
+	if d.below(10) == 0 {
+		s.header.Claims = history.Claims{}
+	}
+	return s
+}
+
+// wrong does something to event k.
+func wrong(d dice, s *script, k int) {
+	e := s.events[k]
+	switch d.below(13) {
+	case 0:
+		s.events = slices.Delete(s.events, k, k+1)
+	case 1:
+		s.events = slices.Insert(s.events, k, e)
+	case 2:
+		s.events = slices.Delete(s.events, k, k+1)
+		s.events = slices.Insert(s.events, k+d.below(len(s.events)-k+1), e)
+	case 3:
+		s.events[k].Unit = history.Unit(d.below(10))
+	case 4:
+		s.events[k].Unit = history.NoUnit
+	case 5:
+		s.events[k].Kind = history.Kind(1 + d.below(int(history.KindNote)))
+	case 6:
+		s.events[k].Actor = among(d, uint32(0), 1, 2, 3, 70_000, 1<<31)
+	case 7:
+		s.events[k].Value = among(d, "", "pending", "completed|", "quarantined", "absent", "in-force", `{"fault":"f1"}`, "settled", "|x", "nowhere")
+	case 8:
+		s.events[k].Token = among(d, uint64(0), 1, 2, 5, 1<<40, 1<<64-1)
+	case 9:
+		s.events[k].At = among(d, -1, 0, 1, time.Second, time.Hour, 1<<62)
+	case 10:
+		s.events[k].T = among(d, 0, 1, time.Second, time.Hour, 1<<62)
+	case 11:
+		s.events[k].Step = among(d, "", "charge", "reserve", "notify", "pack")
+	case 12:
+		s.events[k].Kind, s.events[k].Op, s.events[k].Key = history.KindFault, "swap", "f1"
+		s.events[k].Outcome = history.OutcomeBegin + history.Outcome(d.below(int(history.OutcomeFailed-history.OutcomeBegin)+1))
+	}
+}
+
+func among[E any](d dice, from ...E) E { return from[d.below(len(from))] }
 
 func TestTheScanSaysWhatTheCheckersSayOfExchanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
