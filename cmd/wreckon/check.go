@@ -146,15 +146,55 @@ func judgePath(path string, im history.Import) (reports.Run, error) {
 		}
 		return r, nil
 	}
+	r, err := judgeRecorded(path, info, im)
+	if errors.Is(err, history.ErrNotHistory) {
+		r, err = judgeText(path, im)
+	}
+	if err != nil {
+		return reports.Run{}, err
+	}
+	r.Manifest.Run, r.Manifest.Tool, r.Manifest.Repeat = filepath.Base(path), toolVersion(), "wreckon check "+path
+	return r, nil
+}
+
+// judgeRecorded judges a file that Wreckon wrote, block by block: it may be longer than what memory holds.
+func judgeRecorded(path string, info os.FileInfo, im history.Import) (reports.Run, error) {
+	if !info.Mode().IsRegular() || im != (history.Import{}) { // a pipe can be read only once
+		return reports.Run{}, history.ErrNotHistory
+	}
+	r, err := history.OpenReader(path)
+	switch {
+	case errors.Is(err, history.ErrNotHistory):
+		return reports.Run{}, err
+	case err != nil:
+		return reports.Run{}, usage(err)
+	}
+	defer r.Close()
+	result, err := checkers.JudgeReader(r, checkers.Spec{})
+	if err != nil {
+		return reports.Run{}, failed(err)
+	}
+	if err := r.Damage(); err != nil {
+		return reports.Run{}, damaged(err, r.Len())
+	}
+	return runOf(r.Header, result), nil
+}
+
+// judgeText judges a history in any form, in memory.
+func judgeText(path string, im history.Import) (reports.Run, error) {
 	h, err := openHistory(path, im)
 	if err != nil {
 		return reports.Run{}, err
 	}
-	return reports.Run{
-		Manifest: rundir.Manifest{Run: filepath.Base(path), Scenario: h.Header.Scenario, Seed: h.Header.Seed, Tool: toolVersion(),
-			Started: h.Header.Start, Target: h.Header.Claims.Target, Repeat: "wreckon check " + path},
-		Plan: scenarios.Plan{Scenario: h.Header.Scenario, Seed: h.Header.Seed}, History: h, Result: checkers.Judge(h, checkers.Spec{}),
-	}, nil
+	r := runOf(h.Header, checkers.Judge(h, checkers.Spec{}))
+	r.History = h
+	return r, nil
+}
+
+// runOf is what a history alone says of its run.
+func runOf(h history.Header, result checkers.Result) reports.Run {
+	return reports.Run{Manifest: rundir.Manifest{Scenario: h.Scenario, Seed: h.Seed, Started: h.Start, Target: h.Claims.Target},
+		Plan: scenarios.Plan{Scenario: h.Scenario, Seed: h.Seed}, Result: result}
 }
 
 // judgeDir judges a run directory. A history whose end is damaged is judged as far as it goes, and the run is an error at best.
@@ -192,10 +232,18 @@ func openHistory(path string, im history.Import) (*history.History, error) {
 	switch {
 	case errors.As(err, &newer):
 		return nil, usage(err)
-	case err != nil && h != nil && h.Len() > 0:
-		return nil, failed(fmt.Errorf("%w\n%d events before it are intact: wreckon history prints them", err, h.Len()))
+	case err != nil && h != nil:
+		return nil, damaged(err, h.Len())
 	case err != nil:
 		return nil, usage(err)
 	}
 	return h, nil
+}
+
+// damaged is the error of a history of which only the first events can be read.
+func damaged(err error, intact int) error {
+	if intact == 0 {
+		return usage(err)
+	}
+	return failed(fmt.Errorf("%w\n%d events before it are intact: wreckon history prints them", err, intact))
 }
