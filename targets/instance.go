@@ -22,11 +22,18 @@ type Wiring struct {
 type Launch struct {
 	Component string
 	Path      string                      // of the program, looked up in PATH if it has no slash; "": the target's own binary
-	Image     string                      // that a container of it is made from; "": one that holds the program, which must then be the target's own
+	Container *Container                  // how it is run in a container; nil: in one that holds the program, which must then be the target's own
 	Args      []string                    // of the program
-	Env       []string                    // NAME=value, beside the environment of the harness, or that of the image
-	Dir       string                      // that it runs in; "": the component's directory below Wiring.Data, or what the image says
+	Env       []string                    // NAME=value, beside the environment of the harness
+	Dir       string                      // that it runs in; "": the component's directory below Wiring.Data
 	Ready     func(context.Context) error // one probe, past every proxy
+}
+
+// Container is how a component is run in a container of an image, in place of its program, arguments and environment.
+type Container struct {
+	Image string
+	Args  []string // in place of the image's own command
+	Env   []string // NAME=value, beside the environment of the image
 }
 
 // Backlog is how busy a target is, summed over its components.

@@ -8,15 +8,23 @@ import (
 
 // Process says how one component is run.
 type Process struct {
-	Name  string
-	Path  string   // of the binary; looked up in PATH if it has no slash
-	Image string   // what a container of it is made from; "": one that holds the binary and nothing else
-	Args  []string // without the name of the binary
-	Env   []string // NAME=value. A process has them beside those of the harness, a container beside those of its image
-	Dir   string   // "": that of the harness, or of the image
+	Name string
+	Path string   // of the binary; looked up in PATH if it has no slash
+	Args []string // without the name of the binary
+	Env  []string // NAME=value. A process has them beside those of the harness, a container has no others
+	Dir  string   // "": that of the harness
+	// Container says how it is run in a container, if not as the program in an image that holds nothing else.
+	Container *Container
 	// Ready is one probe, from outside: nil means that the component serves. It is asked every few milliseconds while the
 	// component starts, and must honour its context. No probe: a component is ready as soon as it runs.
 	Ready func(ctx context.Context) error
+}
+
+// Container says how one component is run in a container of an image.
+type Container struct {
+	Image string
+	Args  []string // in place of the image's own command
+	Env   []string // NAME=value, beside those of the image
 }
 
 // Place is where a component is.

@@ -28,7 +28,7 @@ const (
 	baselineWithin = 10 * time.Second
 	healWithin     = 15 * time.Second
 	observeWithin  = 15 * time.Second
-	closeWithin    = 10 * time.Second
+	closeWithin    = 30 * time.Second
 )
 
 // Options says what to run and how.

@@ -77,8 +77,8 @@ func (c *checker) component(name string, of component) {
 		if _, port, err := net.SplitHostPort(of.Address); err != nil || port == "" {
 			c.wrong(below(path, "address"), "", "%s is no address: write HOST:PORT", document.Quote(of.Address))
 		}
-		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil {
-			c.wrong(path, "", "%s runs already: env, dir, ready and faults are for what Wreckon starts", name)
+		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil {
+			c.wrong(path, "", "%s runs already: env, dir, ready, container and faults are for what Wreckon starts", name)
 		}
 	case len(of.Command) == 0:
 		c.wrong(path, "", "%s has no command: say how it is started, as in command: [./%s], or its address, if it runs already", name, name)
@@ -89,6 +89,14 @@ func (c *checker) component(name string, of component) {
 	}
 	for key, word := range of.Env {
 		c.expands(below(path, "env", key), word, names)
+	}
+	if in := of.Container; in != nil {
+		for i, word := range in.Command {
+			c.expands(below(path, "container", "command", i), word, names)
+		}
+		for key, word := range in.Env {
+			c.expands(below(path, "container", "env", key), word, names)
+		}
 	}
 	c.expands(below(path, "dir"), of.Dir, names)
 	c.expands(below(path, "database"), of.Database, names)

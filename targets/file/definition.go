@@ -49,6 +49,15 @@ type component struct {
 	Faults   *[]string         `json:"faults"`
 	Database string            `json:"database"`
 	Address  string            `json:"address"`
+
+	Container *container `json:"container"`
+}
+
+// container is how a component is run with --env docker.
+type container struct {
+	Image   string            `json:"image"`
+	Command []string          `json:"command"`
+	Env     map[string]string `json:"env"`
 }
 
 type ready struct {

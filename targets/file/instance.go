@@ -102,6 +102,15 @@ func (i *instance) Launches() []targets.Launch {
 		if of.Dir != "" {
 			l.Dir = i.path(words(of.Dir))
 		}
+		if in := of.Container; in != nil {
+			l.Container = &targets.Container{Image: in.Image}
+			for _, word := range in.Command {
+				l.Container.Args = append(l.Container.Args, words(word))
+			}
+			for _, key := range keysOf(in.Env) {
+				l.Container.Env = append(l.Container.Env, key+"="+words(in.Env[key]))
+			}
+		}
 		list = append(list, l)
 	}
 	return list

@@ -33,6 +33,7 @@ components:
   db:
     command: [postgres, -D, "${data}"]
     ready: {exec: [pg_isready, -p, "${listen.port}"]}
+    container: {image: "postgres:15", command: [-p, "${listen.port}"], env: {POSTGRES_PASSWORD: "${token}"}}
     database: postgres://shop@${listen}/shop
     faults: []
   bank:
@@ -135,7 +136,7 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"no command":            {"command: [postgres, -D, \"${data}\"]", "about: a database", []string{":12:5: error: db has no command: say how it is started, as in command: [./db], or its address"}},
 		"both":                  {"address: 10.1.2.3:443", "{address: 10.1.2.3:443, command: [bank]}", []string{"bank has a command and an address"}},
 		"no port":               {"address: 10.1.2.3:443", "address: bank", []string{`"bank" is no address: write HOST:PORT`}},
-		"env of a stranger":     {"address: 10.1.2.3:443", "{address: '10.1.2.3:443', env: {A: 1}}", []string{"bank runs already: env, dir, ready and faults are for what Wreckon starts"}},
+		"env of a stranger":     {"address: 10.1.2.3:443", "{address: '10.1.2.3:443', env: {A: 1}}", []string{"bank runs already: env, dir, ready, container and faults are for what Wreckon starts"}},
 		"name that is nothing":  {"-listen, \"${listen}\"", "-listen, \"${lisen}\"", []string{`:6:36: error: ${lisen} stands for nothing here (did you mean "listen"?)`, "known: control, control.host"}},
 		"no such edge":          {"http://${to.payments}", "http://${to.bnk}", []string{"${to.bnk} stands for nothing here: there is no such edge"}},
 		"no end":                {"${to.payments}", "${to.payments", []string{"has no end: write ${NAME}"}},

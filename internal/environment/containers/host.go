@@ -202,8 +202,8 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 
 // imageOf names the image of a component.
 func (h *host) imageOf(ctx context.Context, p environment.Process) (string, error) {
-	if p.Image != "" {
-		return p.Image, nil
+	if p.Container != nil {
+		return p.Container.Image, nil
 	}
 	if p.Path != h.Binary {
 		return "", fmt.Errorf("it runs %s of this machine, and names no image: in a container it needs one", p.Path)
@@ -223,24 +223,20 @@ func (h *host) own(ctx context.Context) (name string, err error) {
 
 // configure says what runs in the container.
 func (h *host) configure(c *container.Config, p environment.Process) {
-	c.Env, c.Cmd = append(c.Env, p.Env...), p.Args
 	c.ExposedPorts = nil
-	if p.Dir != "" {
-		c.WorkingDir = p.Dir
+	if of := p.Container; of != nil {
+		c.Env, c.Cmd = append(c.Env, of.Env...), of.Args
+		return
 	}
-	switch {
-	case p.Image == "":
-		c.Entrypoint = []string{ownPath}
-		c.User = fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) // whose the data directory is
-	case p.Path != "":
-		c.Entrypoint = []string{p.Path}
-	}
+	c.Env, c.Cmd = append(c.Env, p.Env...), p.Args
+	c.Entrypoint, c.WorkingDir = []string{ownPath}, p.Dir
+	c.User = fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) // whose the data directory is
 }
 
 // mount gives the target's own components the run's data directory, under the path that it has here: paths in their arguments keep their
 // meaning, and components that share files go on sharing them. What other images store stays in the container, over all its restarts.
 func (h *host) mount(c *container.HostConfig, p environment.Process) {
-	if p.Image == "" {
+	if p.Container == nil {
 		c.Binds = append(c.Binds, h.Data+":"+h.Data)
 	}
 }

@@ -42,8 +42,9 @@ func TestAServerOfAnotherImage(t *testing.T) {
 		return err
 	}
 	r.Add(environment.Process{
-		Name: "postgres", Image: image, Args: []string{"-p", port}, Env: []string{"POSTGRES_PASSWORD=secret", "POSTGRES_DB=shop"},
-		Ready: func(ctx context.Context) error { return query(ctx, "SELECT 1") },
+		Name: "postgres", Path: "/usr/lib/postgresql/15/bin/postgres",
+		Container: &environment.Container{Image: image, Args: []string{"-p", port}, Env: []string{"POSTGRES_PASSWORD=secret", "POSTGRES_DB=shop"}},
+		Ready:     func(ctx context.Context) error { return query(ctx, "SELECT 1") },
 	})
 	require.NoError(t, r.StartAll(t.Context()))
 	require.NoError(t, query(t.Context(), "CREATE TABLE kept (n int)"))

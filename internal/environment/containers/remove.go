@@ -35,6 +35,16 @@ func Remove(ctx context.Context, mark string) (report []string, err error) {
 }
 
 func remove(ctx context.Context, engine *client.Client, mark string) (report []string, err error) {
+	for { // until nothing is left: what a harness asked for as it was killed may still be made
+		removed, err := removeOnce(ctx, engine, mark)
+		report = append(report, removed...)
+		if err != nil || len(removed) == 0 {
+			return report, err
+		}
+	}
+}
+
+func removeOnce(ctx context.Context, engine *client.Client, mark string) (report []string, err error) {
 	ours := client.Filters{}.Add("label", labelOf+"="+mark)
 	containers, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
 	if err != nil {
