@@ -89,7 +89,7 @@ func buildAPI(ctx context.Context, p *process) error {
 	service := &api.Service{
 		Gate: gate,
 		DB:   p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
-		Read: p.cfg.parts.Read, Unsure: p.cfg.parts.Unsure,
+		Read: p.cfg.parts.Read, Print: p.cfg.parts.Print, Unsure: p.cfg.parts.Unsure,
 	}
 	closed := p.cfg.parts.Close(service, p.inbox)
 	if p.cfg.choreography {

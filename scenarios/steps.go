@@ -71,7 +71,11 @@ func (p Plan) clients() []string {
 	if len(w.Mix) > 0 {
 		lines = append(lines, mixture(w.Mix))
 	}
-	return append(lines, fmt.Sprintf("%g status reads and %g conditional updates for each unit", w.Reads, w.Amends))
+	lines = append(lines, fmt.Sprintf("%g status reads and %g conditional updates for each unit", w.Reads, w.Amends))
+	if w.Repeats+w.Clashes > 0 {
+		lines = append(lines, fmt.Sprintf("%g submits under the key of an acknowledged one, and %g more with another payload, for each unit", w.Repeats, w.Clashes))
+	}
+	return lines
 }
 
 func tries(n int) string {
@@ -83,7 +87,7 @@ func tries(n int) string {
 
 // expectedOperations counts status reads and conditional updates too, but no retries: faults decide about those.
 func expectedOperations(w workloads.Spec) int {
-	return int(float64(w.Units()) * (1 + w.Reads + w.Amends))
+	return int(float64(w.Units()) * (1 + w.Reads + w.Amends + w.Repeats + w.Clashes))
 }
 
 // mixture writes the mix as a person thinks of it, the most frequent kind first.

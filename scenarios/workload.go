@@ -12,7 +12,7 @@ import (
 
 // The keys of a workload and of one phase of it, as schema.json has them too.
 var (
-	workloadKeys = []string{"rate", "for", "phases", "clients", "mix", "reads", "amends", "attempts", "timeout", "late"}
+	workloadKeys = []string{"rate", "for", "phases", "clients", "mix", "reads", "amends", "repeats", "clashes", "attempts", "timeout", "late"}
 	phaseKeys    = []string{"rate", "for"}
 )
 
@@ -54,9 +54,14 @@ func (p *parser) workload(o document.Object, target targets.Target, known bool) 
 		Clients:  document.Value(&p.Reader, units.Get("clients"), "clients", otherwise.Clients, between(1, 10_000)),
 		Reads:    p.share(units, target, "reads", "read", defaultReads),
 		Amends:   p.share(units, target, "amends", "amend", defaultAmends),
+		Repeats:  document.Value(&p.Reader, units.Get("repeats"), "repeats", 0, ratio),
+		Clashes:  document.Value(&p.Reader, units.Get("clashes"), "clashes", 0, ratio),
 		Attempts: document.Value(&p.Reader, units.Get("attempts"), "attempts", otherwise.Attempts, between(1, workloads.MaxIndeterminate)),
 		Timeout:  document.Value(&p.Reader, units.Get("timeout"), "timeout", otherwise.Timeout, length(time.Millisecond, time.Minute)),
 		Late:     document.Value(&p.Reader, units.Get("late"), "late", otherwise.Late, length(time.Millisecond, 10*time.Second)),
+	}
+	if known && spec.Clashes > 0 && !target.Varies {
+		p.Problem(units.Get("clashes"), "what is submitted to %s does not vary: a key cannot come again with another payload", target.Name)
 	}
 	if known {
 		spec.Mix = p.mix(units, target.Mix)

@@ -55,8 +55,9 @@ func Jobs() Target {
 			Drain: []history.Drain{{Component: "worker-1", Grace: history.Duration(2 * time.Second)},
 				{Component: "worker-2", Grace: history.Duration(2 * time.Second)}, {Component: "queue", Grace: history.Duration(drainWithin)}},
 		},
-		Mix: []string{"happy", "impossible"},
-		New: newJobs,
+		Varies: true,
+		Mix:    []string{"happy", "impossible"},
+		New:    newJobs,
 	}
 	for n := range jobChunks {
 		t.Claims.Fencing = append(t.Claims.Fencing, history.Fencing{Step: chunkStep(n + 1), Resource: "unit"})

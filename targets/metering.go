@@ -59,8 +59,9 @@ func Metering() Target {
 			Recovery: &history.Recovery{Success: history.Duration(10 * time.Second), Backlog: history.Duration(20 * time.Second)},
 			Drain:    []history.Drain{{Grace: history.Duration(drainWithin)}},
 		},
-		Mix: []string{"happy", "unknown-meter"},
-		New: newMetering,
+		Varies: true,
+		Mix:    []string{"happy", "unknown-meter"},
+		New:    newMetering,
 	}
 }
 

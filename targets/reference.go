@@ -86,8 +86,9 @@ func Reference() Target {
 			Recovery: &history.Recovery{Success: history.Duration(10 * time.Second), Backlog: history.Duration(20 * time.Second)},
 			Drain:    []history.Drain{{Grace: history.Duration(drainWithin)}},
 		},
-		Mix: []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"},
-		New: newReference,
+		Varies: true,
+		Mix:    []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"},
+		New:    newReference,
 	}
 }
 

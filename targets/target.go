@@ -82,6 +82,7 @@ type Target struct {
 	Topology Topology
 	Claims   history.Claims
 	Defects  []string // names of defects that can be switched on, to test the tester; empty for a real system
+	Varies   bool     // what is submitted differs with the operation's nonce, so that a key can come again with another payload
 	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
 	Lacks    []string // operations that its clients cannot do: read, amend
 	File     string   // target file that it was read from; "": it comes with the program

@@ -37,11 +37,12 @@ func (s Spec) Operations(seed uint64) []Operation {
 		submit: Stream(seed, "workload/submit"),
 		reads:  Stream(seed, "workload/reads"),
 		amends: Stream(seed, "workload/amends"),
+		again:  Stream(seed, "workload/again"),
 	}
 	unit, from := s.First, time.Duration(0)
 	for i, phase := range s.Phases {
 		for _, at := range arrivals(Stream(seed, "workload/arrivals/"+strconv.Itoa(i)), phase) {
-			p.plan(unit, from+at, s.Reads, s.Amends)
+			p.plan(unit, from+at, s)
 			unit++
 		}
 		from += phase.For
@@ -67,9 +68,10 @@ type planner struct {
 	run                   uint64 // what the ids of this load have in common
 	class                 mix
 	submit, reads, amends *rand.Rand
+	again                 *rand.Rand
 }
 
-func (p *planner) plan(unit history.Unit, due time.Duration, reads, amends float64) {
+func (p *planner) plan(unit history.Unit, due time.Duration, s Spec) {
 	number := uint64(unit) + 1 // as in history.UnitID
 	op := Operation{
 		Unit:  unit,
@@ -81,17 +83,30 @@ func (p *planner) plan(unit history.Unit, due time.Duration, reads, amends float
 	submit := op
 	submit.Op, submit.Due, submit.Key, submit.Nonce = Submit, due, key, p.submit.Uint64()
 	p.ops = append(p.ops, submit)
-	for range count(p.reads, reads) {
+	for range count(p.reads, s.Reads) {
 		read := op
 		read.Op, read.Due, read.Nonce = Read, p.follow(p.reads, due, soonestRead), p.reads.Uint64()
 		p.ops = append(p.ops, read)
 	}
-	for i := range count(p.amends, amends) {
+	for i := range count(p.amends, s.Amends) {
 		amend := op
 		amend.Op, amend.Due, amend.Nonce = Amend, p.follow(p.amends, due, soonestAmend), p.amends.Uint64()
 		amend.Key = fmt.Sprintf("%s-amend-%d", key, i+1)
 		amend.Note = fmt.Sprintf("note %d.%d", number, i+1)
 		p.ops = append(p.ops, amend)
+	}
+	for _, comes := range []struct {
+		mean  float64
+		clash bool
+	}{{s.Repeats, false}, {s.Clashes, true}} {
+		for range count(p.again, comes.mean) {
+			again := submit
+			again.Again, again.Due = true, p.follow(p.again, due, soonestAmend)
+			if again.Clash = comes.clash; comes.clash {
+				again.Nonce++
+			}
+			p.ops = append(p.ops, again)
+		}
 	}
 }
 

@@ -205,3 +205,38 @@ func TestSpecSurvivesJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &back))
 	assert.Equal(t, s.Operations(5), back.Operations(5))
 }
+
+func TestRepeatsAndClashesComeUnderTheKeyOfTheirUnit(t *testing.T) {
+	spec := workloads.Spec{Phases: []workloads.Phase{{Rate: 50, For: time.Second}}, Repeats: 1, Clashes: 1}
+	first := map[history.Unit]workloads.Operation{}
+	repeats, clashes := 0, 0
+	for _, op := range spec.Operations(1) {
+		if !op.Again {
+			first[op.Unit] = op
+			continue
+		}
+		submit, ok := first[op.Unit]
+		require.True(t, ok, "after its submit")
+		assert.Equal(t, submit.Key, op.Key)
+		assert.GreaterOrEqual(t, op.Due-submit.Due, time.Duration(0))
+		if op.Clash {
+			clashes++
+			assert.NotEqual(t, submit.Nonce, op.Nonce)
+			continue
+		}
+		repeats++
+		op.Due, op.Again = submit.Due, false
+		assert.Equal(t, submit, op)
+	}
+	assert.Equal(t, []int{50, 50, 50}, []int{len(first), repeats, clashes})
+
+	plain := spec
+	plain.Repeats, plain.Clashes = 0, 0
+	var without []workloads.Operation
+	for _, op := range spec.Operations(1) {
+		if !op.Again {
+			without = append(without, op)
+		}
+	}
+	assert.Equal(t, plain.Operations(1), without, "nothing else changes")
+}

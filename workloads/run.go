@@ -126,7 +126,7 @@ func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
 			op.Version = unit.version.Load()
 		}
 	}
-	if op.Op == Amend && op.Version == 0 || writes && !unit.reserve() {
+	if op.Op == Amend && op.Version == 0 || op.Again && !unit.acknowledged.Load() || writes && !unit.reserve() {
 		if t.attempt == 1 {
 			sum.skipped++
 		} else {
@@ -138,6 +138,9 @@ func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
 	answer := l.do(ctx, actor, op, t.due)
 	sum.count(op, answer.Kind)
 	unit.saw(answer.Token)
+	if op.Op == Submit && answer.Kind == history.KindOK {
+		unit.acknowledged.Store(true)
+	}
 	if writes && answer.Kind != history.KindInfo {
 		unit.release()
 	}
@@ -152,6 +155,9 @@ func (l *load) try(ctx context.Context, actor uint32, t try, sum *tally) {
 	}
 }
 
+// anotherPayload ends the value of a submit that comes again and asks for something else.
+const anotherPayload = ", another payload"
+
 // do makes one try and records it.
 func (l *load) do(ctx context.Context, actor uint32, op Operation, due time.Duration) Answer {
 	e := history.Event{
@@ -163,6 +169,9 @@ func (l *load) do(ctx context.Context, actor uint32, op Operation, due time.Dura
 	}
 	if op.Op == Read {
 		e.Value = ""
+	}
+	if op.Clash {
+		e.Value += anotherPayload
 	}
 	l.rec.Record(e)
 

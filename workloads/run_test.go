@@ -327,3 +327,30 @@ func TestNothingToDo(t *testing.T) {
 	rec := newRecorder()
 	assert.Zero(t, workloads.Run(t.Context(), nil, workloads.Spec{}, nil, rec, rec).Started)
 }
+
+func TestOnlyWhatWasAcknowledgedIsAskedForAgain(t *testing.T) {
+	again := func(u history.Unit, clash bool) workloads.Operation {
+		op := submit(u, 0)
+		op.Again, op.Clash = true, clash
+		return op
+	}
+	for _, c := range []struct {
+		first history.Kind
+		want  []string // what was submitted
+	}{
+		{history.KindOK, []string{"happy", "happy", "happy, another payload"}},
+		{history.KindFail, []string{"happy"}},
+	} {
+		rec := newRecorder()
+		client := answers(func(context.Context, workloads.Operation) workloads.Answer { return workloads.Answer{Kind: c.first} })
+		s := workloads.Run(t.Context(), []workloads.Operation{submit(0, 0), again(0, false), again(0, true)}, workloads.Spec{Clients: 1}, client, rec, rec)
+		var asked []string
+		for _, e := range rec.events() {
+			if e.Kind == history.KindInvoke {
+				asked = append(asked, e.Value)
+			}
+		}
+		assert.Equal(t, c.want, asked)
+		assert.Equal(t, 3-len(c.want), s.Skipped)
+	}
+}

@@ -77,13 +77,13 @@ func (s Spec) Validate() error {
 	for _, f := range []struct {
 		name string
 		mean float64
-	}{{"reads", s.Reads}, {"amends", s.Amends}} {
+	}{{"reads", s.Reads}, {"amends", s.Amends}, {"repeats", s.Repeats}, {"clashes", s.Clashes}} {
 		if !(f.mean >= 0) || math.IsInf(f.mean, 0) {
 			bad("%s: %v is no number of operations for each unit: want 0 or more", f.name, f.mean)
 		}
 	}
-	if n := 1 + math.Ceil(s.Reads) + math.Ceil(s.Amends); n > MaxPerUnit {
-		bad("reads and amends: up to %.0f operations for one unit: the linearizability checker wants at most %d", n, MaxPerUnit)
+	if n := 1 + math.Ceil(s.Reads) + math.Ceil(s.Amends) + math.Ceil(s.Repeats) + math.Ceil(s.Clashes); n > MaxPerUnit {
+		bad("reads, amends, repeats and clashes: up to %.0f operations for one unit: the linearizability checker wants at most %d", n, MaxPerUnit)
 	}
 	if s.Attempts < 1 || s.Attempts > MaxIndeterminate {
 		bad("attempts: %d is out of range: want 1 to %d", s.Attempts, MaxIndeterminate)

@@ -14,8 +14,9 @@ type unitTable struct {
 
 // unitMemory is shared by the actors, so it is changed only through its methods.
 type unitMemory struct {
-	version atomic.Uint64 // the newest seen in any answer; 0: none yet
-	maybe   atomic.Int32  // submits and amends that are open or ended as info
+	version      atomic.Uint64 // the newest seen in any answer; 0: none yet
+	acknowledged atomic.Bool   // some submit of it was ok
+	maybe        atomic.Int32  // submits and amends that are open or ended as info
 }
 
 func newUnitTable(ops []Operation) *unitTable {

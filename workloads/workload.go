@@ -16,14 +16,16 @@ const (
 
 // Spec says what clients do, as a scenario writes it, resolved. A field that is left out has the value that Defaults gives it.
 type Spec struct {
-	Phases   []Phase        `json:"phases"`   // one after the other: busy and sparse
-	Clients  int            `json:"clients"`  // how many operations may be open at once
-	Mix      map[string]int `json:"mix"`      // kind of unit -> weight
-	Reads    float64        `json:"reads"`    // status reads for each submitted unit, on average
-	Amends   float64        `json:"amends"`   // conditional updates for each submitted unit, on average
-	Attempts int            `json:"attempts"` // tries of one operation before its client gives up; retries use the same key
-	Timeout  time.Duration  `json:"timeout"`  // of one try
-	Late     time.Duration  `json:"late"`     // bound on the p99 of lateness; above it the run is inconclusive
+	Phases   []Phase        `json:"phases"`            // one after the other: busy and sparse
+	Clients  int            `json:"clients"`           // how many operations may be open at once
+	Mix      map[string]int `json:"mix"`               // kind of unit -> weight
+	Reads    float64        `json:"reads"`             // status reads for each submitted unit, on average
+	Amends   float64        `json:"amends"`            // conditional updates for each submitted unit, on average
+	Repeats  float64        `json:"repeats,omitempty"` // submits of each acknowledged unit that come again under their key, on average
+	Clashes  float64        `json:"clashes,omitempty"` // the same, with another payload
+	Attempts int            `json:"attempts"`          // tries of one operation before its client gives up; retries use the same key
+	Timeout  time.Duration  `json:"timeout"`           // of one try
+	Late     time.Duration  `json:"late"`              // bound on the p99 of lateness; above it the run is inconclusive
 	// First is the ordinal of the first unit: a second load of the same run continues where the first one ended.
 	First history.Unit `json:"first,omitempty"`
 }
@@ -45,6 +47,8 @@ type Operation struct {
 	Trace   string // correlation id of the unit, the same for all its operations: 32 hex digits, a W3C trace id
 	Key     string // idempotency key: one for each operation, the same for all its tries; empty for a read
 	Version uint64 // amend: the version it is conditional on, the newest seen when its first try began; set for each try
+	Again   bool   // submit: it was acknowledged, and is asked for once more under its key; not made otherwise
+	Clash   bool   // and with another payload: another Nonce
 	Note    string // amend: the new note, different for every amend of a run
 }
 

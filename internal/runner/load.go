@@ -24,6 +24,7 @@ func (r *run) baseline(ctx context.Context) (string, error) {
 	defer cancel()
 	spec := r.Plan.Workload
 	spec.Phases = []workloads.Phase{{Rate: baselineRate, For: baselineFor}}
+	spec.Repeats, spec.Clashes = 0, 0 // each unit is accepted once
 	stats := r.load(ctx, spec, "baseline")
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)

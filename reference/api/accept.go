@@ -90,9 +90,13 @@ type Service struct {
 	Enter    Enter
 	Announce Announce
 	Read     Read
+	Print    Print
 	Gate     *policy.Gate // keeps orders out while too much waits to be sent
 	Unsure   int          // status of an answer that says that nobody knows: 503, or clients take it for something else
 }
+
+// Print is what a request is known by beside its key; see idempotency.Fingerprint.
+type Print func(payload []byte) string
 
 // Read reads an order; see FromTable.
 type Read func(ctx context.Context, db *store.DB, id string) (Status, error)
@@ -127,7 +131,7 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 	if err != nil {
 		return nil, fmt.Errorf("accept order: %w", err)
 	}
-	fingerprint := idempotency.Fingerprint(body)
+	fingerprint := s.Print(body)
 	// A repeat is answered without a transaction. It may also slip past here, while the first is being carried out: see below.
 	if before, err := idempotency.Lookup(ctx, s.DB, key, fingerprint); err != nil || before != nil {
 		return before, err

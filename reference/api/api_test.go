@@ -42,7 +42,7 @@ func open(t *testing.T) shop {
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("api")
 	service := &api.Service{DB: db, Trail: audit.Transactional("api", db, box), Enter: api.ByKey, Announce: api.ThroughOutbox(box, nil),
-		Read: api.FromTable, Unsure: http.StatusServiceUnavailable}
+		Read: api.FromTable, Print: idempotency.Fingerprint, Unsure: http.StatusServiceUnavailable}
 	return shop{t, db, service, api.Handler(service, slog.New(slog.DiscardHandler))}
 }
 

@@ -24,6 +24,7 @@ var All = []Defect{
 	AckBeforeWork,
 	AuditOutsideTransaction,
 	UpsertOnRetry,
+	IdempotencyKeyIgnoresPayload,
 	DedupKeyPerPublish,
 	DedupLostOnRestart,
 	DedupWindowTooShort,

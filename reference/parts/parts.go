@@ -10,6 +10,7 @@ import (
 	"github.com/wreckon/wreckon/reference/booking"
 	"github.com/wreckon/wreckon/reference/broker"
 	"github.com/wreckon/wreckon/reference/choreography"
+	"github.com/wreckon/wreckon/reference/idempotency"
 	"github.com/wreckon/wreckon/reference/inbox"
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/inventory"
@@ -35,6 +36,7 @@ type Parts struct {
 	Breaker  policy.MakeBreaker  // when the gateway is left alone
 	Release  quarantine.Rule     // who may decide what becomes of a dead letter
 	Read     api.Read            // where the api reads an order
+	Print    api.Print           // how the api tells a request that comes again from another one
 	Unsure   int                 // status with which the api says that nobody knows
 	Close    api.NewCloser       // how the api takes the end of an order
 	Moves    saga.Moves          // what follows what
@@ -73,6 +75,7 @@ func Right() *Parts {
 		Breaker:  policy.NewBreaker,
 		Release:  quarantine.FourEyes,
 		Read:     api.FromTable,
+		Print:    idempotency.Fingerprint,
 		Unsure:   http.StatusServiceUnavailable,
 		Close:    api.CloseOnce,
 		Moves:    saga.Forward,
