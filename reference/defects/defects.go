@@ -35,6 +35,7 @@ var All = []Defect{
 	LostTraceOnRedelivery,
 	UnboundedRetries,
 	WaitInWrongUnit,
+	BreakerStaysOpen,
 	DeadLetterWithoutContext,
 	DeadLetterDroppedWhenFull,
 	QuarantineReleaseUnchecked,
