@@ -47,7 +47,7 @@ prove: build ## every defect is found by the checker that must find it; the corr
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./internal/environment/... ./cmd/wreckon
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./reference/telemetry ./internal/environment/... ./cmd/wreckon
 
 differential: ## the checkers that are fast against slow ones that follow the definition: make differential CASES=20000 for less
 	WRECKON_CASES=$(CASES) $(GO) test -run Agree -count 1 -timeout 24h ./checkers -rapid.checks $(CASES)
