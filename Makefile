@@ -10,8 +10,9 @@ PROOF   ?= docs/proof.md
 WITHIN  ?= 0
 SOAK    ?= 10m
 CASES   ?= 1000000
+EVENTS  ?= 100000000
 
-.PHONY: build run run-defect run-docker test test-docker images race prove bench differential fuzz soak clean
+.PHONY: build run run-defect run-docker test test-docker images race prove bench differential fuzz soak stream clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
@@ -59,6 +60,9 @@ fuzz: ## every decoder, a minute each
 
 soak: ## shapes and traps come and go under aborted connections: make soak SOAK=20s for less
 	SOAK=$(SOAK) $(GO) test -run '^TestSoak$$' -count 1 -v -timeout 24h ./faults/proxy
+
+stream: ## a long history is written to a file, judged block by block, and removed: make stream EVENTS=10000000 for less
+	WRECKON_STREAM=$(EVENTS) $(GO) test -run '^TestStream$$' -count 1 -v -timeout 24h ./checkers
 
 clean:
 	rm -rf bin runs

@@ -8,11 +8,11 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// JudgeReader judges a history that is read block by block, and says what Judge says of it. Where all guarantees that have something to
-// judge have a rule for the scan, its memory grows with the number of units and not of events; for any other the whole history is read
-// into memory and judged as Judge does. Today that is most of them: compensation-order and legal-lifecycle have no rule, and those that
-// a target must claim have none once they are claimed. Its error is one of reading; damage is for the reader to tell, and what stands
-// before it is judged.
+// JudgeReader judges a history that is read block by block, and says what Judge says of it. Its memory grows with the number of units and
+// not of events, and with the events of those units that are looked at closely: those that are not as they should be, those of which
+// something was undone, and those with more than one client operation. The guarantees that a target must claim (rule.all) have no such
+// way yet: where one is claimed and asked for, the whole history is read into memory and judged as Judge does, as it is where a fault
+// swapped requests. Its error is one of reading; damage is for the reader to tell, and what stands before it is judged.
 func JudgeReader(r *history.Reader, spec Spec) (Result, error) {
 	start := time.Now()
 	result, err := judgeReader(r, spec)

@@ -167,7 +167,13 @@ func added[E ~uint16 | ~uint32 | ~uint64 | ~int64](column []E) (sum uint64) {
 
 // BenchmarkObvious is the program that one would write first: events with strings, a map from the id of a unit to what is known of it.
 func BenchmarkObvious(b *testing.B) {
-	r, _ := longReader(b, 1_000_000)
+	for _, n := range []int{1_000_000, 10_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { obvious(b, n) })
+	}
+}
+
+func obvious(b *testing.B, events int) {
+	r, _ := longReader(b, events)
 	h, err := r.History()
 	if err != nil {
 		b.Fatal(err)
