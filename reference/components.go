@@ -88,7 +88,7 @@ func buildAPI(ctx context.Context, p *process) error {
 	}
 	service := &api.Service{
 		Gate: gate,
-		DB:   p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.box, p.conn),
+		DB:   p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.db, p.box, p.conn),
 		Read: p.cfg.parts.Read, Print: p.cfg.parts.Print, Unsure: p.cfg.parts.Unsure,
 	}
 	closed := p.cfg.parts.Close(service, p.inbox)
@@ -250,7 +250,7 @@ func (p *process) consume(stream, durable, filter string, receive broker.Receive
 
 func (p *process) sends(sender string, added <-chan struct{}, poll time.Duration) {
 	p.relay = &outbox.Relay{
-		DB: p.db, Sender: sender, Pub: p.conn, Forward: p.cfg.parts.Forward, Backoff: p.backoff("relay"),
+		DB: p.db, Sender: sender, Pub: p.conn, Pick: p.cfg.parts.Pick, Forward: p.cfg.parts.Forward, Backoff: p.backoff("relay"),
 		Added: added, Poll: poll, Log: p.log,
 	}
 }

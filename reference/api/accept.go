@@ -43,10 +43,10 @@ type Announce func(ctx context.Context, event message.Message, commit Commit) er
 type Commit func(ctx context.Context, also func(tx *store.Tx) error) error
 
 // NewAnnounce makes an Announce; see ThroughOutbox.
-type NewAnnounce func(box *outbox.Box, pub outbox.Publisher) Announce
+type NewAnnounce func(db *store.DB, box *outbox.Box, pub outbox.Publisher) Announce
 
 // ThroughOutbox announces by a row in the same transaction. No broker is needed to accept an order.
-func ThroughOutbox(box *outbox.Box, _ outbox.Publisher) Announce {
+func ThroughOutbox(_ *store.DB, box *outbox.Box, _ outbox.Publisher) Announce {
 	return func(ctx context.Context, event message.Message, commit Commit) error {
 		return commit(ctx, func(tx *store.Tx) error { return box.Add(tx, event) })
 	}

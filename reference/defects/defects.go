@@ -60,6 +60,10 @@ var All = []Defect{
 	BatchCutAnew,
 	RetryOvertaken,
 	PartialWriteTwoTransactions,
+	PollByID,
+	ReadModifyWrite,
+	EventInSecondTransaction,
+	UnknownCommitTakenForFailure,
 }
 
 // Names lists the defects.

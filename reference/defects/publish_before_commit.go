@@ -22,7 +22,7 @@ var PublishBeforeCommit = Defect{
 	Apply:   func(p *parts.Parts) { p.Announce = publishFirst },
 }
 
-func publishFirst(_ *outbox.Box, pub outbox.Publisher) api.Announce {
+func publishFirst(_ *store.DB, _ *outbox.Box, pub outbox.Publisher) api.Announce {
 	return func(ctx context.Context, event message.Message, commit api.Commit) error {
 		if err := pub.Publish(ctx, event); err != nil {
 			return err

@@ -101,10 +101,14 @@ type Row struct {
 	message.Message
 }
 
-// unsent reads the oldest rows that are not marked as sent.
-func unsent(ctx context.Context, db *store.DB, sender string, limit int) ([]Row, error) {
-	rows, err := db.Query(ctx,
-		`SELECT id, msg_id, subject, trace, data, bulk FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT ?`, limit)
+// Pick is a condition on the rows that a relay takes, the oldest first; see Unmarked.
+type Pick string
+
+// Unmarked takes what is not marked as sent, however late it has come.
+const Unmarked Pick = `sent_at IS NULL`
+
+func read(ctx context.Context, db *store.DB, pick Pick, sender string, limit int) ([]Row, error) {
+	rows, err := db.Query(ctx, `SELECT id, msg_id, subject, trace, data, bulk FROM outbox WHERE `+string(pick)+` ORDER BY id LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Relay struct {
 	DB      *store.DB
 	Sender  string // of the messages; the service's name
 	Pub     Publisher
+	Pick    Pick // "": Unmarked
 	Forward Forward
 	Backoff *policy.Backoff
 
@@ -83,7 +85,7 @@ func (r *Relay) wait(ctx context.Context, idle int) {
 }
 
 func (r *Relay) step(ctx context.Context) (int, error) {
-	rows, err := unsent(ctx, r.DB, r.Sender, batch)
+	rows, err := read(ctx, r.DB, cmp.Or(r.Pick, Unmarked), r.Sender, batch)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}

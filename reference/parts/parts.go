@@ -28,6 +28,7 @@ type Parts struct {
 	Turn     store.Turn          // when a transaction takes its turn
 	Enter    api.Enter           // how the api knows a request that comes again
 	Announce api.NewAnnounce     // how the api makes the rest of the system hear of an order
+	Pick     outbox.Pick         // which rows a relay takes
 	Forward  outbox.Forward      // in what order a relay publishes and marks
 	Trail    audit.Open          // when an audit entry is written
 	Charge   intent.New          // how payments brings about an effect at the gateway
@@ -67,6 +68,7 @@ func Right() *Parts {
 		Turn:     store.AtBegin,
 		Enter:    api.ByKey,
 		Announce: api.ThroughOutbox,
+		Pick:     outbox.Unmarked,
 		Forward:  outbox.PublishThenMark,
 		Trail:    audit.Transactional,
 		Charge:   intent.Leased,
