@@ -77,8 +77,8 @@ func (c *checker) component(name string, of component) {
 		if _, port, err := net.SplitHostPort(of.Address); err != nil || port == "" {
 			c.wrong(below(path, "address"), "", "%s is no address: write HOST:PORT", document.Quote(of.Address))
 		}
-		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil {
-			c.wrong(path, "", "%s runs already: env, dir, ready, container and faults are for what Wreckon starts", name)
+		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil || of.Database != "" {
+			c.wrong(path, "", "%s runs already: env, dir, ready, container, faults and database are for what Wreckon starts", name)
 		}
 	case len(of.Command) == 0:
 		c.wrong(path, "", "%s has no command: say how it is started, as in command: [./%s], or its address, if it runs already", name, name)

@@ -99,7 +99,28 @@ type auditReader struct {
 	*instance
 	spec *auditFeed
 	rowReader
-	last map[string]uint64 // source -> the last number of it that was read
+}
+
+// trail is how far the audit trail of each source was read, from whichever feed.
+type trail struct {
+	mu   sync.Mutex
+	last map[string]uint64 // source -> its last number
+}
+
+// next numbers what a source recorded, in the order in which it is read.
+func (t *trail) next(source string) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last[source] + 1
+}
+
+func (t *trail) saw(source string, number uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		t.last = map[string]uint64{}
+	}
+	t.last[source] = max(t.last[source], number)
 }
 
 func (a *auditReader) read(ctx context.Context) (int, error) {
@@ -108,17 +129,14 @@ func (a *auditReader) read(ctx context.Context) (int, error) {
 		if from == "" {
 			from = a.spec.From.who()
 		}
-		if a.last == nil {
-			a.last = map[string]uint64{}
-		}
-		number := a.last[from] + 1
+		number := a.trail.next(from)
 		if a.spec.Sequence != "" {
 			var err error
 			if number, err = strconv.ParseUint(x.at(a.spec.Sequence), 10, 64); err != nil || number == 0 {
 				return fmt.Errorf("read audit trail of %s: %s is no number from 1: %s", a.spec.From.who(), a.spec.Sequence, clip(x.text, 200))
 			}
 		}
-		a.last[from] = max(a.last[from], number)
+		a.trail.saw(from, number)
 		e := history.Event{
 			Kind: history.KindAudit, Unit: history.NoUnit, Op: x.at(a.spec.Transition), Step: x.at(a.spec.Step), Component: from, Token: number,
 			Value: x.text, Trace: traceID(x.at(a.spec.Trace)),
@@ -135,15 +153,14 @@ func (a *auditReader) read(ctx context.Context) (int, error) {
 }
 
 // heads says where each source's trail ends. It is read from the trail's own place, so that its last row is the source's last word.
-func (a *auditReader) heads() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	sources := keysOf(a.last)
-	if len(sources) == 0 && a.spec.Source == "" {
-		sources = []string{a.spec.From.who()}
+func (i *instance) heads() {
+	for _, f := range i.Audit {
+		if f.Source == "" {
+			i.trail.saw(f.From.who(), 0) // it is there, even if it has recorded nothing
+		}
 	}
-	for _, from := range sources {
-		a.w.Recorder.Record(history.Event{Kind: history.KindObserve, Unit: history.NoUnit, Op: "audit-head", Component: from, Token: a.last[from]})
+	for _, from := range keysOf(i.trail.last) {
+		i.w.Recorder.Record(history.Event{Kind: history.KindObserve, Unit: history.NoUnit, Op: "audit-head", Component: from, Token: i.trail.last[from]})
 	}
 }
 

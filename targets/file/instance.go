@@ -29,6 +29,7 @@ type instance struct {
 	effects  []*effectReader
 	audit    []*auditReader
 	states   *stateReader
+	trail    trail
 }
 
 // start wires a target up.
@@ -181,13 +182,14 @@ func (i *instance) Observe(ctx context.Context) error {
 		errs = append(errs, drain(ctx, e.read))
 	}
 	errs = append(errs, i.states.observe(ctx), i.observed(ctx), i.letters(ctx), i.Totals(ctx))
+	var trails []error
 	for _, a := range i.audit {
-		err := drain(ctx, a.read)
-		if err == nil {
-			a.heads()
-		}
-		errs = append(errs, err)
+		trails = append(trails, drain(ctx, a.read))
 	}
+	if err := errors.Join(trails...); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	i.heads()
 	return errors.Join(errs...)
 }
 

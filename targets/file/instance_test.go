@@ -295,6 +295,12 @@ func TestABacklogIsWhatTheFileCounts(t *testing.T) {
 	i, _ := wire(t, wired, routes)
 	b, err := i.Backlog(t.Context())
 	require.NoError(t, err)
+	assert.Zero(t, b.Open, "nobody asked for these")
+	for u := range history.Unit(3) {
+		i.Client().Do(t.Context(), workloads.Operation{Op: workloads.Submit, Unit: u})
+	}
+	b, err = i.Backlog(t.Context())
+	require.NoError(t, err)
 	assert.Equal(t, 2, b.Open, "what is in no declared end is open")
 	assert.Equal(t, 2, b.Queued)
 	assert.False(t, b.Quiet())
@@ -343,4 +349,25 @@ func TestStatesAreAskedForOneByOne(t *testing.T) {
 	}
 	assert.Len(t, states, 2)
 	assert.Contains(t, states[0], "state o-1 shop")
+}
+
+// Two feeds of one source are one trail: a number stands for one event.
+func TestFeedsOfOneSourceAreOneTrail(t *testing.T) {
+	src := strings.Replace(wired, "audit:\n", "audit:\n  - {from: {component: shop, request: GET /more}, id: n, unit: id, transition: what}\n"+
+		"  - {from: {component: shop, request: GET /less}, id: n, unit: id, transition: what}\n", 1)
+	i, rec := wire(t, src, map[string]func(*http.Request) (int, string){
+		"GET /orders": says(200, "[]"), "GET /holds": says(200, "[]"), "GET /dead": says(200, "[]"), "GET /stock": says(200, `{"left": 1}`),
+		"GET /trail": says(200, `{"entries": []}`), "GET /more": says(200, `[{"n": 5, "id": "o-1", "what": "new"}, {"n": 7, "id": "o-1", "what": "paid"}]`),
+		"GET /less": says(200, `[{"n": 5, "id": "o-2", "what": "new"}]`),
+	})
+	require.NoError(t, i.Observe(t.Context()))
+	var numbers []uint64
+	for _, e := range rec.events {
+		if e.Kind == history.KindAudit {
+			numbers = append(numbers, e.Token)
+			assert.Equal(t, "shop", e.Component)
+		}
+	}
+	assert.Equal(t, []uint64{1, 2, 3}, numbers)
+	assert.Contains(t, rec.of(history.KindObserve), "audit-head - shop 3")
 }

@@ -56,7 +56,7 @@ type seen struct {
 	absent  bool
 }
 
-// open counts the units in progress.
+// open counts the units in progress, of those that were asked for.
 func (s *stateReader) open(ctx context.Context) (n int, err error) {
 	var list []seen
 	switch {
@@ -72,11 +72,14 @@ func (s *stateReader) open(ctx context.Context) (n int, err error) {
 	defer s.mu.Unlock()
 	for _, x := range list {
 		u := s.units[x.unit]
+		if u == nil {
+			continue // nobody asked for it in this run: it is no work of ours
+		}
 		end := slices.Contains(s.ends, x.state)
 		if !x.absent && !end {
 			n++
 		}
-		if u != nil && x.state != u.state {
+		if x.state != u.state {
 			u.state, u.done = x.state, end
 			s.activity.touch()
 		}
