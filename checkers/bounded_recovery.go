@@ -15,7 +15,8 @@ var boundedRecovery = Guarantee{
 		"backlog that was still worked off, or still there at the deadline, later than claimed after the last heal and the end of the " +
 		"load. An acknowledged unit that is lost (see no-lost-work) and was acknowledged longer before a fault began than the claimed " +
 		"recovery point; no-lost-work speaks of every lost unit, whatever that point is. The clock of a heal starts with the first operation begun after it, and where another fault strikes before the " +
-		"limit is over, that heal is not judged. What is within the lateness of the harness itself is not late.",
+		"limit is over, that heal is not judged. What is within the lateness of the harness itself is not late; " +
+		"where that is beyond its bound, nobody knows what is.",
 	Check: checkBoundedRecovery,
 }
 
@@ -73,6 +74,15 @@ type recovering struct {
 	suspects []suspect
 	unsure   string
 	unasked  string // why a heal could not be judged that nobody can be blamed for
+}
+
+// tooLate notes what came after its limit, if the clock can be believed.
+func (r *recovering) tooLate(s suspect) {
+	if why := r.starved(); why != "" {
+		r.undecided("%s: %s", s.say(), why)
+		return
+	}
+	r.suspects = append(r.suspects, s)
 }
 
 func (r *recovering) undecided(format string, args ...any) {
@@ -135,7 +145,7 @@ func (r *recovering) success() {
 			r.unasked = "another fault struck before the target had time to recover"
 		case took-limit > r.slack():
 			r.checked++
-			r.suspects = append(r.suspects, r.slow(s, heal, asked, ok, proof, took))
+			r.tooLate(r.slow(s, heal, asked, ok, proof, took))
 		default:
 			r.undecided("after %s was over no operation succeeded, but nobody asked for as long as the target may take", r.fault(s))
 		}
@@ -193,12 +203,12 @@ func (r *recovering) backlog() {
 	r.checked++
 	switch {
 	case r.quiesce == "deadline" && rested-limit > r.slack():
-		r.suspects = append(r.suspects, suspect{unit: -1, events: []uint32{from, r.quiesceAt}, say: func() string {
+		r.tooLate(suspect{unit: -1, events: []uint32{from, r.quiesceAt}, say: func() string {
 			return fmt.Sprintf("the target was still busy at %s, %s after the last fault was over and the last client was answered: its backlog is to be empty within %s",
 				when(r.at(r.quiesceAt)), briefly(rested), limit)
 		}})
 	case work > from && still-limit > r.slack():
-		r.suspects = append(r.suspects, suspect{unit: -1, events: []uint32{from, work}, say: func() string {
+		r.tooLate(suspect{unit: -1, events: []uint32{from, work}, say: func() string {
 			return fmt.Sprintf("the target still worked off its backlog at %s, %s after the last fault was over and the last client was answered: it is to be empty within %s",
 				when(r.at(work)), briefly(still), limit)
 		}})
@@ -258,6 +268,16 @@ func (r *recovering) beyond(u int, loss suspect, point time.Duration) suspect {
 		}
 		return text
 	}}
+}
+
+// starved says that the harness itself was later than it may be, and how much; empty: it was not. On such a machine the target had as
+// little time, and what it takes by the clock says nothing of it.
+func (c *Case) starved() string {
+	p99 := time.Duration(c.late()["p99"])
+	if c.bound <= 0 || p99 <= c.bound {
+		return ""
+	}
+	return fmt.Sprintf("the harness itself was late (p99 %s, and the bound is %v), and so may the target have been", briefly(p99), c.bound)
 }
 
 // slack is how late the harness itself was at worst: what it noticed that much after a limit may have happened within it.

@@ -19,6 +19,7 @@ type Case struct {
 
 	ctx    context.Context // ends when the checker that runs has used up its time
 	budget time.Duration   // for an exponential search
+	bound  time.Duration   // on the p99 of the harness's own lateness; 0: none
 
 	noun, nouns string // what a person calls a unit
 	vocabulary

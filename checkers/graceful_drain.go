@@ -16,7 +16,8 @@ var gracefulDrain = Guarantee{
 	Finds: "A component that was still running when its claimed grace after SIGTERM was over: it exited later, or had to be killed. An " +
 		"acknowledged unit that is lost (see no-lost-work), and whose execution such a component had begun and not ended when it was gone, " +
 		"with nobody who began it again or showed anything of it. Of a component that the harness paused, or killed before its grace was over, " +
-		"it is unknown how long it would have taken. What is within the lateness of the harness itself is not late.",
+		"it is unknown how long it would have taken. What is within the lateness of the harness itself is not late; " +
+		"where that is beyond its bound, nobody knows what is.",
 	Check: checkGracefulDrain,
 }
 
@@ -174,6 +175,8 @@ func (d *draining) judge(s *stop) {
 	switch {
 	case late && s.held:
 		d.undecided("%s was paused while it was to stop: how long it needs, nobody knows", s.component)
+	case late && d.starved() != "":
+		d.undecided("%s was gone %s after it was told to stop, and its grace is %s: %s", s.component, briefly(took), s.grace, d.starved())
 	case late:
 		d.suspects = append(d.suspects, suspect{unit: -1, events: []uint32{s.told, s.gone}, say: func() string {
 			how := "exited"

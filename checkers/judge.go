@@ -33,6 +33,7 @@ func judgePart(h *history.History, w *whole, spec Spec, table []Guarantee) (r Re
 		r.Took = time.Since(start)
 		return r, nil
 	}
+	c.bound = spec.Late
 	c.place(spec.Planned)
 	r.Counts = c.counts()
 	r.Guarantees = c.judgeAll(spec, table)

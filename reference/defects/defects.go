@@ -1,5 +1,6 @@
-// Package defects is a collection of ways to get the order service (with a saga and without), the job system and the bookings wrong, each of which has cost somebody money. A tool that claims to
-// find such things can be tried on them.
+// Package defects is a collection of ways to get the reference systems wrong: the order service (with a saga and without, on files and on
+// PostgreSQL), the job system, the bookings and the metering. Each has cost somebody money, and a tool that claims to find such things
+// can be tried on them.
 //
 // The systems do not know that they exist: a defect swaps one of its parts.
 package defects
