@@ -56,7 +56,7 @@ differential: ## the checkers that are fast against slow ones that follow the de
 fuzz: ## every decoder, a minute each
 	for t in $$(grep -rln --include='*_test.go' 'func Fuzz' .); do \
 	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$t); do \
-	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s ./$$(dirname $$t) || exit 1; done; done
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s -fuzzminimizetime 10x ./$$(dirname $$t) || exit 1; done; done
 
 soak: ## shapes and traps come and go under aborted connections: make soak SOAK=20s for less
 	SOAK=$(SOAK) $(GO) test -run '^TestSoak$$' -count 1 -v -timeout 24h ./faults/proxy

@@ -95,7 +95,7 @@ func FuzzJudgeReader(f *testing.F) {
 		f.Add(choices, uint32(1)<<k)
 	}
 	f.Fuzz(func(t *testing.T, choices []byte, guarantees uint32) {
-		d := byteDice(choices)
+		d := byteDice{choices: choices, after: rand.New(rand.NewPCG(uint64(len(choices)), uint64(guarantees)))}
 		var some []string
 		for k, name := range names() {
 			if guarantees>>k&1 == 1 {
@@ -106,15 +106,19 @@ func FuzzJudgeReader(f *testing.F) {
 	})
 }
 
-// byteDice takes its choices from bytes, and the first of what there is once they have run out.
-type byteDice []byte
+// byteDice takes its choices from bytes, and once these have run out from a stream: a generator that was always given the first of what
+// there is might never end.
+type byteDice struct {
+	choices []byte
+	after   *rand.Rand
+}
 
 func (d *byteDice) below(n int) int {
-	if len(*d) < 2 {
-		return 0
+	if len(d.choices) < 2 {
+		return d.after.IntN(n)
 	}
-	k := int((*d)[0]) | int((*d)[1])<<8
-	*d = (*d)[2:]
+	k := int(d.choices[0]) | int(d.choices[1])<<8
+	d.choices = d.choices[2:]
 	return k % n
 }
 
