@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,14 +53,8 @@ func newConnectionFault(s Spec, t targets.Topology, links Links) (*connectionFau
 // Inject sets the shape and probes until the fault shows. An edge that answers nothing beforehand is refused: silence would prove nothing.
 func (f *connectionFault) Inject(ctx context.Context) (Evidence, error) {
 	start := time.Now()
-	var err error
-	if f.before, err = f.answered(ctx, settle); err != nil {
+	if err := f.look(ctx); err != nil {
 		return Evidence{Took: time.Since(start)}, fmt.Errorf("before the fault: %w", err)
-	}
-	if f.asks != nil {
-		if err := f.asks(f.before); err != nil {
-			return Evidence{Took: time.Since(start)}, err
-		}
 	}
 	f.began, f.set = f.link.Touched(), true
 	f.link.Set(f.shape)
@@ -78,6 +73,29 @@ func (f *connectionFault) Inject(ctx context.Context) (Evidence, error) {
 	return e, err
 }
 
+// look finds out how the edge is before the fault. Where the fault could not be told from one answer, it asks again for a while: a machine
+// that stood still for a moment is not yet a slow edge.
+func (f *connectionFault) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	var untold error // why the fault could not be told from the last answer
+	for {
+		var err error
+		if f.before, err = f.answered(ctx); err != nil {
+			return cmp.Or(untold, err)
+		}
+		if f.asks == nil {
+			return nil
+		}
+		if untold = f.asks(f.before); untold == nil {
+			return nil
+		}
+		if sleep(ctx, every) != nil {
+			return untold
+		}
+	}
+}
+
 // Heal lets everything pass, and probes until the edge answers as it did before. What was never set needs no healing, and an edge
 // that is silent for another reason must not make it wait.
 func (f *connectionFault) Heal(ctx context.Context) (Evidence, error) {
@@ -92,7 +110,7 @@ func (f *connectionFault) Heal(ctx context.Context) (Evidence, error) {
 	}
 	f.link.Set(Shape{})
 	for {
-		p, err := f.answered(ctx, 0)
+		p, err := f.answered(ctx)
 		if err != nil {
 			return f.evidence(start, ""), fmt.Errorf("after the fault: %w", err)
 		}
@@ -106,13 +124,8 @@ func (f *connectionFault) Heal(ctx context.Context) (Evidence, error) {
 	}
 }
 
-// answered probes until there is an answer, for as long as limit and the context allow. Limit 0: the context alone.
-func (f *connectionFault) answered(ctx context.Context, limit time.Duration) (Probe, error) {
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+// answered probes until there is an answer, for as long as the context allows.
+func (f *connectionFault) answered(ctx context.Context) (Probe, error) {
 	for {
 		p := f.probe(ctx, patient)
 		if p.Outcome == SawAnswer {

@@ -68,6 +68,35 @@ func TestConnectionFaults(t *testing.T) {
 	}
 }
 
+// An edge that is as slow already could not show a latency. One late answer is no such edge.
+func TestLatencyOnAnEdgeThatIsSlowAlready(t *testing.T) {
+	all, _ := proxies(t)
+	link, err := all.Link(httpEdge)
+	require.NoError(t, err)
+	latency := func() faults.Fault {
+		return build(t, faults.Spec{Kind: "latency", From: "client", To: "api", Delay: 40 * time.Millisecond, For: time.Second}, all, nil)
+	}
+	slow := faults.Shape{Delay: 100 * time.Millisecond, DelayResponses: true}
+
+	link.Set(slow)
+	_, err = latency().Inject(ctx(t))
+	require.ErrorContains(t, err, "before the fault: client -> api already takes")
+	require.ErrorContains(t, err, "72ms would not show")
+
+	done := make(chan struct{})
+	defer func() { <-done }()
+	go func() {
+		defer close(done)
+		link.Probe(ctx(t)) // is answered late, and so is the probe before the fault
+		link.Set(faults.Shape{})
+	}()
+	f := latency()
+	_, err = f.Inject(ctx(t))
+	require.NoError(t, err)
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err)
+}
+
 // user makes exchanges as a component of the target would, each bounded by 800 ms: a busy machine under the race detector is slow.
 func user(t *testing.T, edge targets.Edge, addr string) func() error {
 	const limit = 800 * time.Millisecond

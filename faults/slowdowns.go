@@ -63,7 +63,7 @@ func newBandwidth(s Spec, t targets.Topology, links Links, _ Processes) (Fault, 
 // tellable refuses an edge that is already as slow as the fault would make it.
 func tellable(e targets.Edge, before Probe, must time.Duration) error {
 	if before.Took >= must {
-		return fmt.Errorf("before the fault: %s already takes %v for an answer: %v would not show", e.Name(), before.Took, must)
+		return fmt.Errorf("%s already takes %v for an answer: %v would not show", e.Name(), before.Took, must)
 	}
 	return nil
 }
