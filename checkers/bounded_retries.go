@@ -118,8 +118,8 @@ var harmless = []string{"drop-request", "drop-response", "lost-response", "late-
 func newRetrying(c *Case) *retrying {
 	r := &retrying{Case: c, what: "steps of " + c.nouns, starts: c.has(history.FeedStarts), repeats: make(map[history.Unit]int),
 		late: c.trailMissing(), undone: make(map[history.Ref]uint32)}
-	for _, claim := range c.claims.Retries {
-		r.bounds = append(r.bounds, retryBound{Retries: claim})
+	for k, claim := range c.claims.Retries {
+		r.bounds = append(r.bounds, retryBound{Retries: claim, seen: c.whole.attempted(k)})
 	}
 	for _, claim := range c.claims.Checkpoints {
 		r.chunked = append(r.chunked, claim.Step)

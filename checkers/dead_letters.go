@@ -32,7 +32,7 @@ func checkDeadLetters(c *Case) Judgement {
 	if reason := c.endMissing(); reason != "" {
 		return Judgement{Guarantee: name, What: "acknowledged " + c.nouns, Status: Unknown, Reason: reason}
 	}
-	var b balance
+	b := c.whole.places()
 	suspects := c.records(claim.Context)
 	for u := range c.units {
 		x := &c.units[u]
@@ -71,25 +71,28 @@ func (b *balance) add(x *unit, u int) {
 	if !x.acknowledged() {
 		return
 	}
-	b.accepted++
+	before := b.nowhere()
+	if b.place(x.kind, x.accounted(), 1); before == 0 && b.nowhere() > 0 {
+		b.first = u
+	}
+}
+
+// place counts n units of one kind.
+func (b *balance) place(kind stateKind, accounted bool, n int) {
+	b.accepted += n
 	switch {
-	case x.accounted():
-		b.quarantined++
-	case x.kind == completed:
-		b.completed++
-	case x.kind == compensated:
-		b.compensated++
-	case x.kind == expired:
-		b.expired++
+	case accounted:
+		b.quarantined += n
+	case kind == completed:
+		b.completed += n
+	case kind == compensated:
+		b.compensated += n
+	case kind == expired:
+		b.expired += n
+	case kind == open:
+		b.open += n
 	default:
-		if b.nowhere() == 0 {
-			b.first = u
-		}
-		if x.kind == open {
-			b.open++
-		} else {
-			b.gone++
-		}
+		b.gone += n
 	}
 }
 

@@ -18,6 +18,7 @@ type scan struct {
 	shapes
 	lives
 	keeping keeping
+	guarded states // that a privileged action only leaves, if that matters
 	tales   tales
 	limit   uint64         // on the ordinals of units
 	owners  []history.Unit // of each string that is the key of a submit: one more than its unit
@@ -54,6 +55,7 @@ func newScan(r *history.Reader, spec Spec) *scan {
 	s.turns = make(map[turn]*turns)
 	s.rules = s.concerned()
 	s.follow()
+	s.guard()
 	return s
 }
 

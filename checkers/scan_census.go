@@ -12,6 +12,8 @@ type census struct {
 	units, acknowledged, refused, unknown                        int
 	ended, dead, stuck, rolledBack, finished, undone, undoneWell int
 	submit, completion, intent, retries                          histogram
+	places                                                       balance
+	attempted                                                    []int // for each claim on retries, what of units was attempted
 }
 
 // The metrics that are distributions over units.
@@ -28,7 +30,7 @@ func (s *scan) weigh(e *ending) {
 	for n := range s.all {
 		doubted[n] = n == lifeInDoubt || n != lifeNone && s.doubted(e, &s.all[n])
 	}
-	s.census = census{checked: make(map[string]int)}
+	s.census = census{checked: make(map[string]int), attempted: make([]int, len(s.claims.Retries))}
 	units := make([]int, len(s.all))
 	s.tales.each(func(_ history.Unit, page *[pageSize]tale) {
 		for i := range page {
@@ -63,6 +65,9 @@ func (s *scan) weigh(e *ending) {
 			for _, r := range s.rules {
 				if r.checks != nil && r.checks(e, &s.all[n]) {
 					s.census.checked[r.guarantee] += count
+				}
+				if r.counts != nil {
+					s.census.checked[r.guarantee] += count * r.counts(e, &s.all[n])
 				}
 			}
 		}
@@ -106,9 +111,13 @@ func (t *census) add(e *ending, x *life, n int) {
 	} else if x.steps>>1&e.sinks != 0 {
 		t.undone += n
 	}
+	for k := range t.attempted {
+		t.attempted[k] += n * e.tried(x, k)
+	}
 	if !x.has(lifeAcked) {
 		return
 	}
+	t.places.place(x.kind, x.accounted(), n)
 	if x.kind.terminal() || x.has(lifeDead) {
 		t.ended += n
 	}

@@ -9,6 +9,7 @@ type life struct {
 	attempts uint8
 	ops      uint8  // operations, up to many
 	steps    uint32 // four bits for each step; see stepBits
+	tries    uint64 // and how often each was attempted, if that matters; see tryBits
 	seen     uint8  // states that somebody was shown and that must be recorded
 	recorded uint8  // those that are
 	sightings
@@ -110,6 +111,7 @@ type turn struct {
 	guard uint32 // bits that must not be set yet
 	need  uint32 // bits that must be
 	slots uint8  // states that it records
+	tries uint64 // what it is an attempt of, if that matters
 
 	tells  uint8 // the one state that it tells of, from 1; 0: none
 	source uint8 // its audit trail, from 1
@@ -164,6 +166,7 @@ func (s *scan) live(x life, t *turn, number uint8) (life, move) {
 	if t.looks {
 		says = s.classes[number-1]
 	}
+	x.try(t.tries)
 	var mv move
 	switch t.act {
 	case actInvoke:
@@ -268,6 +271,9 @@ func (x *life) finish(t *turn, mv *move) {
 
 // saw notes that somebody was shown a unit in a state.
 func (s *scan) saw(x *life, state int) {
+	if state >= 0 && s.guarded.has(state) {
+		x.doubt()
+	}
 	if state < 0 || s.stateAudit[state] < 0 {
 		return
 	}

@@ -19,9 +19,13 @@ type rule struct {
 	doubts func(*ending, *life) bool
 	// checks tells whether a unit that is not in doubt counts as checked; nil: units are not what it counts.
 	checks func(*ending, *life) bool
-	// all tells that the whole history is judged where the guarantee is claimed.
-	all bool
+	// counts is the same for what there may be several of in one unit.
+	counts func(*ending, *life) int
+	// all tells that with these claims the whole history is judged; nil: never.
+	all func(*history.Claims) bool
 }
+
+func always(*history.Claims) bool { return true }
 
 // scanRules are the rules that there are.
 var scanRules = []rule{
@@ -33,17 +37,18 @@ var scanRules = []rule{
 	{guarantee: "no-stuck-work", doubts: func(_ *ending, x *life) bool { return x.kind == open && !x.has(lifeDead) },
 		checks: func(_ *ending, x *life) bool { return x.kind != unseen && x.kind != absent }},
 	{guarantee: "idempotent-answers", doubts: func(_ *ending, x *life) bool { return x.attempts > 1 }},
-	{guarantee: "fencing", claimed: func(c *history.Claims) bool { return len(c.Fencing) > 0 }, all: true},
-	{guarantee: "ordered-delivery", claimed: func(c *history.Claims) bool { return len(c.Ordering) > 0 }, all: true},
-	{guarantee: "bounded-retries", claimed: func(c *history.Claims) bool { return len(c.Retries) > 0 }, all: true},
-	{guarantee: "honoured-deadlines", claimed: func(c *history.Claims) bool { return len(c.Deadlines) > 0 }, all: true},
-	{guarantee: "dead-letters-accounted", claimed: func(c *history.Claims) bool { return c.DeadLetters != nil }, all: true},
-	{guarantee: "authorised-actions", claimed: func(c *history.Claims) bool { return len(c.Privileges) > 0 }, all: true},
-	{guarantee: "checkpoint-progress", claimed: func(c *history.Claims) bool { return len(c.Checkpoints) > 0 }, all: true},
-	{guarantee: "conserved-totals", claimed: func(c *history.Claims) bool { return len(c.Totals) > 0 }, all: true},
-	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, all: true},
-	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, all: true},
-	{guarantee: "graceful-drain", claimed: func(c *history.Claims) bool { return len(c.Drain) > 0 }, all: true},
+	{guarantee: "fencing", claimed: func(c *history.Claims) bool { return len(c.Fencing) > 0 }, all: always},
+	{guarantee: "ordered-delivery", claimed: func(c *history.Claims) bool { return len(c.Ordering) > 0 }, all: always},
+	{guarantee: "bounded-retries", claimed: func(c *history.Claims) bool { return len(c.Retries) > 0 }, marks: (*scan).isChunk,
+		doubts: (*ending).mayRetryWrongly, counts: (*ending).attempted, all: func(c *history.Claims) bool { return len(c.Feeds) == 0 }},
+	{guarantee: "honoured-deadlines", claimed: func(c *history.Claims) bool { return len(c.Deadlines) > 0 }, all: always},
+	{guarantee: "dead-letters-accounted", claimed: func(c *history.Claims) bool { return c.DeadLetters != nil }, doubts: (*ending).mayBeMisplaced},
+	{guarantee: "authorised-actions", claimed: func(c *history.Claims) bool { return len(c.Privileges) > 0 }, marks: (*scan).isPrivileged},
+	{guarantee: "checkpoint-progress", claimed: func(c *history.Claims) bool { return len(c.Checkpoints) > 0 }, marks: (*scan).isChunk},
+	{guarantee: "conserved-totals", claimed: func(c *history.Claims) bool { return len(c.Totals) > 0 }, all: always},
+	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, all: always},
+	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, all: always},
+	{guarantee: "graceful-drain", claimed: func(c *history.Claims) bool { return len(c.Drain) > 0 }, doubts: (*ending).mayBeCut},
 	{guarantee: "compensation-order", marks: func(s *scan, x *history.Shape) bool { return x.Kind == history.KindEffect && s.name(x.Op) == "undo" },
 		doubts: func(_ *ending, x *life) bool { return x.steps&(bitAuditUndo*everyStep) != 0 }},
 	{guarantee: "legal-lifecycle", checks: (*ending).seenTwice},
@@ -63,7 +68,7 @@ func (s *scan) concerned() (rules []rule) {
 			s.giveUp = true
 		case scanRules[k].claimed == nil || scanRules[k].claimed(&s.claims):
 			rules = append(rules, scanRules[k])
-			s.giveUp = s.giveUp || scanRules[k].all
+			s.giveUp = s.giveUp || scanRules[k].all != nil && scanRules[k].all(&s.claims)
 		}
 	}
 	return rules

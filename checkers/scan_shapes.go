@@ -154,6 +154,7 @@ func (s *scan) meaning(x *history.Shape) meaning {
 			m.mark = true
 		}
 	}
+	s.attemptMeans(&m, op)
 	m.doubt = m.mark
 	switch m.act {
 	case actOK:

@@ -136,6 +136,9 @@ func broken(d dice) *script {
 	if d.below(5) == 0 {
 		s.lost = "cut short"
 	}
+	for range d.below(4) {
+		bend(d, &s.header.Claims)
+	}
 	if d.below(5) == 0 { // it does not say what it shows
 		s.header.Claims.Feeds = nil
 	}
@@ -148,7 +151,7 @@ func broken(d dice) *script {
 // wrong does something to event k.
 func wrong(d dice, s *script, k int) {
 	e := s.events[k]
-	switch d.below(13) {
+	switch d.below(15) {
 	case 0:
 		s.events = slices.Delete(s.events, k, k+1)
 	case 1:
@@ -174,13 +177,71 @@ func wrong(d dice, s *script, k int) {
 		s.events[k].T = among(d, 0, 1, time.Second, time.Hour, 1<<62)
 	case 11:
 		s.events[k].Step = among(d, "", "charge", "reserve", "notify", "pack")
+	case 13:
+		s.events[k].Trace = among(d, "", "t-1", s.events[d.below(len(s.events))].Trace)
+	case 14:
+		s.events[k].Key = among(d, "", "o-1/charge/do", s.events[d.below(len(s.events))].Key)
 	case 12:
 		s.events[k].Kind, s.events[k].Op, s.events[k].Key = history.KindFault, "swap", "f1"
 		s.events[k].Outcome = history.OutcomeBegin + history.Outcome(d.below(int(history.OutcomeFailed-history.OutcomeBegin)+1))
 	}
 }
 
+// bend changes what a target claims beyond the ordinary.
+func bend(d dice, c *history.Claims) {
+	step := among(d, "", "charge", "ship", "notify", "load", "reserve", "pack")
+	short := history.Duration(among(d, 0, time.Microsecond, time.Millisecond, 20*time.Millisecond, time.Hour))
+	switch d.below(11) {
+	case 0:
+		c.Retries = append(c.Retries, history.Retries{Step: step, Max: d.below(4), Base: short, Factor: float64(d.below(3)), Jitter: d.below(2) == 0})
+	case 1:
+		c.DeadLetters = &history.DeadLetters{Context: []string{among(d, "reason", "payload", "nothing")}, MaxRate: among(d, 0, 0.1, 0.5)}
+	case 2:
+		c.Privileges = append(c.Privileges, history.Privilege{Action: among(d, "let-go", "charged", "completed"), From: among(d, "", "quarantined", "pending", "completed"),
+			Approval: among(d, "", "agreed", "accepted"), Above: among(d, 0, 60.0)})
+	case 3:
+		instants := []string{"submit", "effect " + step, "undo " + step, "audit charged", "audit completed", "state completed", "state pending", "state quarantined", "nonsense"}
+		c.Deadlines = append(c.Deadlines, history.Deadline{Name: "bent", From: among(d, instants...), To: among(d, instants...), Within: short, Must: d.below(2) == 0})
+	case 4:
+		c.Fencing = append(c.Fencing, history.Fencing{Step: step, Resource: among(d, "", "unit", "step", "component", "key", "nonsense")})
+	case 5:
+		c.Ordering = append(c.Ordering, history.Ordering{Step: step, Key: among(d, "", "unit", "step", "component", "key", "nonsense"), Gaps: d.below(2) == 0})
+	case 6:
+		c.Checkpoints = append(c.Checkpoints, history.Checkpoints{Step: step, Every: d.below(3)})
+	case 7:
+		bound := float64(d.below(3))
+		term := among(d, history.Term{Observed: "on-hand"}, history.Term{Count: "ship"}, history.Term{Effects: "charge"}, history.Term{Effects: step, Times: 2},
+			history.Term{Observed: "nothing"})
+		total := history.Total{Name: "bent", Terms: []history.Term{term, among(d, term, history.Term{Observed: "ledger"})}[:1+d.below(2)]}
+		*among(d, &total.Equals, &total.AtLeast, &total.AtMost, new(*float64)) = &bound
+		c.Totals = append(c.Totals, total)
+	case 8:
+		c.Traced = append(c.Traced, among(d, "invoke", "ok", "effect", "audit", "exchange", "observe", "start", "nonsense"))
+	case 9:
+		loss := history.Duration(d.below(2)) * short
+		c.Recovery = &history.Recovery{Success: short, Backlog: short, Loss: among(d, nil, &loss)}
+	case 10:
+		c.Drain = append(c.Drain, history.Drain{Component: among(d, "", "payments"), Grace: short})
+	}
+}
+
 func among[E any](d dice, from ...E) E { return from[d.below(len(from))] }
+
+// Under each claim alone something is left to the scan, and the checkers say the same.
+func TestTheScanUnderEachClaim(t *testing.T) {
+	for _, name := range names() {
+		t.Run(name, func(t *testing.T) {
+			cleared, k := 0, slices.IndexFunc(scanRules, func(r rule) bool { return r.guarantee == name })
+			rapid.Check(t, func(t *rapid.T) {
+				cleared += requireSame(t, broken(rapidDice{t}).history(), Spec{Guarantees: []string{name}, Planned: plannedFaults})
+			})
+			if c := newScript().header.Claims; scanRules[k].all == nil || !scanRules[k].all(&c) {
+				require.Positive(t, cleared, "nothing was left to the scan")
+			}
+			t.Log(cleared)
+		})
+	}
+}
 
 func TestTheScanSaysWhatTheCheckersSayOfExchanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -63,6 +63,22 @@ func (s *scan) complete(c *Case) {
 	}
 }
 
+// places is where the accepted units that are not in the part ended.
+func (w *whole) places() (b balance) {
+	if w != nil {
+		b = w.census.places
+	}
+	return b
+}
+
+// attempted counts what of units that are not in the part was attempted, for one claim on retries.
+func (w *whole) attempted(claim int) int {
+	if w == nil {
+		return 0
+	}
+	return w.census.attempted[claim]
+}
+
 func (w *whole) audited() bool {
 	return w != nil && slices.ContainsFunc(w.trails, func(t *auditTrail) bool { return t.known || t.headed })
 }
