@@ -16,7 +16,7 @@ import (
 
 // The keys of the language, as schema.json has them too.
 var documentKeys = []string{
-	"scenario", "about", "hypothesis", "target", "workload", "faults", "guarantees", "require", "thresholds", "quiesce",
+	"scenario", "about", "hypothesis", "target", "environment", "workload", "faults", "guarantees", "require", "thresholds", "quiesce",
 }
 
 const (
@@ -68,7 +68,7 @@ func (p *parser) scenario(root *document.Node) *Scenario {
 		Hypothesis: p.optionalText(o, "hypothesis"),
 	}
 	target, known := p.target(o)
-	s.Target, s.TargetFile = target.Name, target.File
+	s.Target, s.TargetFile, s.Environment = target.Name, target.File, p.environment(o)
 	s.Workload = p.workload(o, target, known)
 	s.Faults = p.faults(o, target, known, load(s.Workload))
 	s.Guarantees = p.guarantees(o)
@@ -148,6 +148,19 @@ func (p *parser) target(o document.Object) (targets.Target, bool) {
 		p.Hinted(n, document.KnownNames(known), "unknown target %s%s", document.Quote(name), spelling.Hint(name, known))
 	}
 	return t, ok
+}
+
+// environment reads what the components are to run in: "" when the file does not say.
+func (p *parser) environment(o document.Object) string {
+	n := o.Get("environment")
+	if n == nil {
+		return ""
+	}
+	name, ok := p.Text(n, "environment")
+	if ok && !slices.Contains(p.v.Environments, name) {
+		p.Hinted(n, document.KnownNames(p.v.Environments), "unknown environment %s%s", document.Quote(name), spelling.Hint(name, p.v.Environments))
+	}
+	return name
 }
 
 // IsPath tells the path of a file from a name: whatever has an extension or a folder is a path.

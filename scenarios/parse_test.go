@@ -48,6 +48,7 @@ scenario: crash-between-commit-and-publish
 about: The relay dies after an order is committed and before its event is published.
 hypothesis: Every accepted order is still charged once.
 target: reference
+environment: docker
 x-note: {anything: [goes, here]}
 workload:
   orders: {rate: 40/s, for: 8s, clients: 8, mix: {happy: 8, declined: 1}, reads: 0.5, amends: 20%, attempts: 3, timeout: 1500ms, late: 50ms}
@@ -90,19 +91,19 @@ func TestParse(t *testing.T) {
 	edge := func(direction faults.Direction, line int) faults.Spec {
 		return faults.Spec{From: "relay", To: "broker", Direction: direction, Line: line}
 	}
-	flapping, cut, slow, narrow := edge(faults.Both, 13), edge(faults.Responses, 17), edge(faults.Requests, 20), edge(faults.Requests, 24)
+	flapping, cut, slow, narrow := edge(faults.Both, 14), edge(faults.Responses, 18), edge(faults.Requests, 21), edge(faults.Requests, 25)
 	flapping.Kind, flapping.Flap = "partition", 100*time.Millisecond
 	cut.Kind = "partition"
 	slow.Kind, slow.From, slow.To, slow.Delay = "latency", "payments", "gateway", 300*time.Millisecond
 	narrow.Kind, narrow.Rate = "bandwidth", 16_000
 	once := func(at time.Duration) Range { return Range{at, at} }
 	second := once(time.Second)
-	drain := faults.Spec{Kind: "terminate", Component: "api", Grace: 2 * time.Second, Line: 28}
-	every := faults.Spec{Kind: "rolling-restart", Line: 33, Components: []string{
+	drain := faults.Spec{Kind: "terminate", Component: "api", Grace: 2 * time.Second, Line: 29}
+	every := faults.Spec{Kind: "rolling-restart", Line: 34, Components: []string{
 		"api", "relay", "broker", "saga", "inventory", "payments", "shipping", "audit",
 	}}
 	want := []Fault{
-		{faults.Spec{Kind: "crash", Component: "relay", Line: 10}, Range{2 * time.Second, 2500 * time.Millisecond}, once(200 * time.Millisecond), nil},
+		{faults.Spec{Kind: "crash", Component: "relay", Line: 11}, Range{2 * time.Second, 2500 * time.Millisecond}, once(200 * time.Millisecond), nil},
 		{flapping, once(3 * time.Second), Range{500 * time.Millisecond, time.Second}, nil},
 		{flapping, Range{4 * time.Second, 5 * time.Second}, Range{500 * time.Millisecond, time.Second}, nil},
 		{cut, second, second, nil},
@@ -124,6 +125,7 @@ func TestParse(t *testing.T) {
 		Phases: []workloads.Phase{{Rate: 40, For: 8 * time.Second}}, Clients: 8, Mix: map[string]int{"happy": 8, "declined": 1},
 		Reads: 0.5, Amends: 0.2, Attempts: 3, Timeout: 1500 * time.Millisecond, Late: 50 * time.Millisecond,
 	}, s.Workload)
+	assert.Equal(t, "docker", s.Environment)
 	assert.Equal(t, []string{"no-duplicate-effects", "no-lost-work"}, s.Guarantees, "in the order of the report")
 	assert.Equal(t, []string{"every fault confirmed", "redeliveries >= 1"}, s.Require)
 	assert.Equal(t, []string{"recovery_time < 1s", "submit.ok < 3", "submit.ok < 4"}, s.Thresholds)

@@ -12,22 +12,23 @@ import (
 // Plan is a scenario and a seed, resolved: what will be done, when, with nothing left to chance. It is data: printed by --dry-run,
 // stored as plan.json before the run starts, compared, and run again.
 type Plan struct {
-	Format     int            `json:"format"`
-	Scenario   string         `json:"scenario"`
-	About      string         `json:"about,omitempty"`
-	Hypothesis string         `json:"hypothesis,omitempty"`
-	File       string         `json:"file,omitempty"` // where the scenario was read from; "" for a shipped one
-	Target     string         `json:"target"`
-	TargetFile string         `json:"target_file,omitempty"` // that describes it; "" for a target that comes with the program
-	Defect     string         `json:"defect,omitempty"`      // deliberate bug in the reference, to test the tester
-	Seed       uint64         `json:"seed"`
-	Workload   workloads.Spec `json:"workload"`
-	Faults     []faults.Spec  `json:"faults"`
-	Guarantees []string       `json:"guarantees,omitempty"` // asked for by name, in the order of the report; empty: all that can be tested
-	Require    []string       `json:"require"`              // conditions without which a pass would prove nothing
-	Thresholds []string       `json:"thresholds"`           // bounds on indicators
-	Abort      []string       `json:"abort,omitempty"`      // of the thresholds: those that end the run as soon as they are missed
-	Quiesce    time.Duration  `json:"quiesce"`              // deadline for the target to become idle after the faults are healed
+	Format      int            `json:"format"`
+	Scenario    string         `json:"scenario"`
+	About       string         `json:"about,omitempty"`
+	Hypothesis  string         `json:"hypothesis,omitempty"`
+	File        string         `json:"file,omitempty"` // where the scenario was read from; "" for a shipped one
+	Target      string         `json:"target"`
+	TargetFile  string         `json:"target_file,omitempty"` // that describes it; "" for a target that comes with the program
+	Environment string         `json:"environment,omitempty"` // that runs its components; "": whichever runs them if nobody says anything
+	Defect      string         `json:"defect,omitempty"`      // deliberate bug in the reference, to test the tester
+	Seed        uint64         `json:"seed"`
+	Workload    workloads.Spec `json:"workload"`
+	Faults      []faults.Spec  `json:"faults"`
+	Guarantees  []string       `json:"guarantees,omitempty"` // asked for by name, in the order of the report; empty: all that can be tested
+	Require     []string       `json:"require"`              // conditions without which a pass would prove nothing
+	Thresholds  []string       `json:"thresholds"`           // bounds on indicators
+	Abort       []string       `json:"abort,omitempty"`      // of the thresholds: those that end the run as soon as they are missed
+	Quiesce     time.Duration  `json:"quiesce"`              // deadline for the target to become idle after the faults are healed
 }
 
 // PlanFormat is the version of the plan's form in plan.json. A plan of another format is not run.

@@ -14,19 +14,20 @@ import (
 // Scenario is a file, read and checked: target, workload, faults, guarantees, requirements and thresholds. What it leaves open, a
 // seed decides: see Plan.
 type Scenario struct {
-	Name       string
-	About      string
-	Hypothesis string
-	File       string // where it was read from; "" for a shipped one
-	Target     string
-	TargetFile string // that describes it; "" for a target that comes with the program
-	Workload   workloads.Spec
-	Faults     []Fault
-	Guarantees []string
-	Require    []string
-	Thresholds []string
-	Abort      []string // of the thresholds: those that end a run as soon as they are missed
-	Quiesce    time.Duration
+	Name        string
+	About       string
+	Hypothesis  string
+	File        string // where it was read from; "" for a shipped one
+	Target      string
+	TargetFile  string // that describes it; "" for a target that comes with the program
+	Environment string // that runs its components; "": whichever runs them if nobody says anything
+	Workload    workloads.Spec
+	Faults      []Fault
+	Guarantees  []string
+	Require     []string
+	Thresholds  []string
+	Abort       []string // of the thresholds: those that end a run as soon as they are missed
+	Quiesce     time.Duration
 }
 
 // Fault is one fault of a scenario. Spec.At, Spec.For and Spec.Then are zero until a plan draws them from At, For and Then.
@@ -38,11 +39,12 @@ type Fault struct {
 
 // Vocabulary is what scenarios may name: whoever wires the program together fills it from the packages that own these names.
 type Vocabulary struct {
-	Targets    []targets.Target
-	TargetFile func(path string) (targets.Target, document.Problems) // reads a target file; nil: there are none
-	Target     string                                                // in place of what a scenario names; "": what it names
-	Kinds      []faults.Kind
-	Guarantees []string // in the order of the report
+	Targets      []targets.Target
+	TargetFile   func(path string) (targets.Target, document.Problems) // reads a target file; nil: there are none
+	Target       string                                                // in place of what a scenario names; "": what it names
+	Environments []string
+	Kinds        []faults.Kind
+	Guarantees   []string // in the order of the report
 
 	// Condition says what is wrong with an entry of require or thresholds, nil when nothing is. Made with Placed, its error says
 	// where.
@@ -102,7 +104,8 @@ func Load(path string, v Vocabulary) (*Scenario, Problems) {
 func (s *Scenario) Plan(seed uint64, defect string) Plan {
 	plan := Plan{
 		Format: PlanFormat, Scenario: s.Name, About: s.About, Hypothesis: s.Hypothesis, File: s.File,
-		Target: s.Target, TargetFile: s.TargetFile, Defect: defect, Seed: seed, Workload: cloneWorkload(s.Workload),
+		Target: s.Target, TargetFile: s.TargetFile, Environment: s.Environment, Defect: defect, Seed: seed,
+		Workload:   cloneWorkload(s.Workload),
 		Faults:     make([]faults.Spec, 0, len(s.Faults)),
 		Guarantees: slices.Clone(s.Guarantees), Require: slices.Clone(s.Require), Thresholds: slices.Clone(s.Thresholds),
 		Abort:   slices.Clone(s.Abort),

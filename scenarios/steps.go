@@ -30,9 +30,13 @@ func (p Plan) Steps() []Step {
 	if p.Defect != "" {
 		defect = ", with the defect " + p.Defect + " switched on"
 	}
+	in := ""
+	if p.Environment != "" {
+		in = " in the environment " + p.Environment
+	}
 	steps := []Step{
 		{"1", "plan", fmt.Sprintf("seed %d%s", p.Seed, defect)},
-		{"2", "start", p.Target + ", every connection between its components through a proxy"},
+		{"2", "start", p.Target + in + ", every connection between its components through a proxy"},
 		{"3", "baseline", "a short load without faults: it must succeed"},
 		{"4", "chaos", p.chaos()},
 	}

@@ -17,7 +17,8 @@ func words() Vocabulary {
 		return faults.Kind{Name: name, On: on, Params: params, Applies: applies}
 	}
 	return Vocabulary{
-		Targets: []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()},
+		Targets:      []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()},
+		Environments: []string{"process", "docker"},
 		Kinds: []faults.Kind{
 			kind("crash", "component"), kind("pause", "component"), kind("terminate", "component", "grace"),
 			kind("rolling-restart", "component", "grace"), kind("partition", "edge", "flap"), kind("latency", "edge", "delay"),

@@ -8,14 +8,15 @@ import (
 
 // Wiring says where everything is in one run. The environment and the proxies decide; the target only reads it.
 type Wiring struct {
-	Data     string            // directory for what the components store
-	Listen   map[string]string // component -> address it serves on
-	Control  map[string]string // component -> address of its control server, past every proxy
-	Dial     map[string]string // Edge.Name() -> address of the proxy that the dialling component must use
-	Token    string            // the run's secret: control servers and sinks refuse whoever does not hold it
-	Defect   string            // deliberate bug to switch on, or ""
-	Recorder workloads.Recorder
-	Clock    Clock
+	Data      string            // directory for what the components store
+	Contained bool              // components run in containers: each is reached by the harness alone, and holds what its image does
+	Listen    map[string]string // component -> address it serves on
+	Control   map[string]string // component -> address of its control server, past every proxy
+	Dial      map[string]string // Edge.Name() -> address of the proxy that the dialling component must use
+	Token     string            // the run's secret: control servers and sinks refuse whoever does not hold it
+	Defect    string            // deliberate bug to switch on, or ""
+	Recorder  workloads.Recorder
+	Clock     Clock
 }
 
 // Launch is how one component is run.

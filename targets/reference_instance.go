@@ -97,7 +97,7 @@ func (r *reference) Launches() []Launch {
 		args := []string{c, "--control", r.w.Control[c], "--data", filepath.Join(r.w.Data, c),
 			// SIGKILL never loses what was written to the page cache, and power is not cut here: syncing would only slow the run.
 			"--sync", "off", "--drain", (drainWithin - time.Second).String()}
-		if !loopback(r.w.Control[c]) { // in a container, at an address that only the harness can reach
+		if r.w.Contained { // at an address that only the harness can reach
 			args = append(args, "--control-public")
 		}
 		args = append(args, r.args(c)...) // the last of two flags of one name counts

@@ -21,7 +21,7 @@ const database = "postgres"
 func ReferencePostgres() Target {
 	t := Reference()
 	t.Name, t.Claims.Target = "reference-postgres", "reference-postgres"
-	t.About = "The same order service on PostgreSQL, which must be installed: a ninth process, reached through an edge from each service."
+	t.About = "The same order service on PostgreSQL, a ninth component, reached through an edge from each service. It must be installed, or in containers be there as an image."
 	services := []string{"api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
 	at := slices.IndexFunc(t.Topology.Components, func(c Component) bool { return c.External })
 	t.Topology.Components = slices.Insert(t.Topology.Components, at, Component{Name: database, About: "a PostgreSQL server, with a schema for each service"})
@@ -40,25 +40,19 @@ func ReferencePostgres() Target {
 type referencePostgres struct {
 	*reference
 	server postgres.Server
-	room   string // that is removed with the server
+	room   string // that is removed with the server; "": it runs in a container, which is
 }
 
 // prepareWithin is how long it may take to prepare a server, for the first time on a machine.
 const prepareWithin = time.Minute
 
 func newReferencePostgres(w Wiring) (Instance, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), prepareWithin)
-	defer cancel()
-	in, err := postgres.Find()
-	if err != nil {
-		return nil, err
-	}
-	r := &referencePostgres{}
-	if r.room, err = in.Room(filepath.Join(w.Data, database)); err != nil {
-		return nil, err
-	}
-	if r.server, err = in.Prepare(ctx, filepath.Join(r.room, "data")); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(r.room))
+	r := &referencePostgres{server: postgres.Server{Password: w.Token}}
+	var err error
+	if !w.Contained {
+		if err = r.prepare(w.Data); err != nil {
+			return nil, err
+		}
 	}
 	if r.reference, err = newOrders(ReferencePostgres(), w); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(r.room))
@@ -68,13 +62,33 @@ func newReferencePostgres(w Wiring) (Instance, error) {
 	return r, nil
 }
 
+// prepare prepares a server of what is installed.
+func (r *referencePostgres) prepare(data string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), prepareWithin)
+	defer cancel()
+	in, err := postgres.Find()
+	if err != nil {
+		return err
+	}
+	if r.room, err = in.Room(filepath.Join(data, database)); err != nil {
+		return err
+	}
+	if r.server, err = in.Prepare(ctx, filepath.Join(r.room, "data")); err != nil {
+		return errors.Join(err, os.RemoveAll(r.room))
+	}
+	return nil
+}
+
 func (r *referencePostgres) Launches() []Launch {
 	addr := r.w.Listen[database]
-	path, args := r.server.Command(addr)
-	return append(r.reference.Launches(), Launch{
-		Component: database, Path: path, Args: args, Dir: r.room,
-		Ready: func(ctx context.Context) error { return r.server.Answers(ctx, addr) },
-	})
+	l := Launch{Component: database, Dir: r.room, Ready: func(ctx context.Context) error { return r.server.Answers(ctx, addr) }}
+	if r.w.Contained {
+		args, env := r.server.Contained(addr)
+		l.Container = &Container{Image: postgres.Image, Args: args, Env: env}
+	} else {
+		l.Path, l.Args = r.server.Command(addr)
+	}
+	return append(r.reference.Launches(), l)
 }
 
 func (r *referencePostgres) Close() error {

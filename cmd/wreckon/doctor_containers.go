@@ -21,7 +21,7 @@ func tryContainers(ctx context.Context, out string) (said string, err error) {
 	if err != nil {
 		return "", err
 	}
-	opts, err := containerOptions(os.Getenv)
+	opts, err := containerOptions(os.Environ())
 	if err != nil {
 		return "", err
 	}

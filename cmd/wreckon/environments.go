@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/wreckon/wreckon/internal/environment"
 	"github.com/wreckon/wreckon/internal/environment/containers"
@@ -15,12 +16,16 @@ import (
 // environmentNames are the environments that components can run in; the first one is the default.
 func environmentNames() []string { return []string{"process", "docker"} }
 
-// hostOf is what runs the components in an environment.
-func hostOf(env string) (runner.NewHost, error) {
+// pulls are what --pull can say.
+var pulls = []string{"never", "missing"}
+
+// hostOf is what runs the components in an environment. note is told of what takes long.
+func hostOf(env, pull string, note func(string)) (runner.NewHost, error) {
 	if env == "process" {
 		return environment.NewMachine, nil
 	}
-	opts, err := containerOptions(os.Getenv)
+	opts, err := containerOptions(os.Environ())
+	opts.Pull, opts.Note = pull == "missing", note
 	return func(ctx context.Context, site environment.Site) (environment.Host, error) {
 		return containers.New(ctx, opts, site)
 	}, err
@@ -29,14 +34,22 @@ func hostOf(env string) (runner.NewHost, error) {
 // subnetsVariable is the setting for networks whose usual range is in use.
 const subnetsVariable = "WRECKON_SUBNETS"
 
-func containerOptions(getenv func(string) string) (containers.Options, error) {
-	opts := containers.Options{Hold: []string{holdCommand}}
-	if text := getenv(subnetsVariable); text != "" {
-		subnets, err := netip.ParsePrefix(text)
-		if err != nil {
-			return opts, fmt.Errorf("%s: %w: want a range like %s", subnetsVariable, err, containers.DefaultSubnets)
+// containerOptions reads what the environment variables say of containers.
+func containerOptions(environ []string) (containers.Options, error) {
+	opts := containers.Options{Hold: []string{holdCommand}, Images: map[string]string{}}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch key, image := strings.CutPrefix(name, containers.ImageVariable); {
+		case value == "": // as if it were not there
+		case image:
+			opts.Images[key] = value
+		case name == subnetsVariable:
+			subnets, err := netip.ParsePrefix(value)
+			if err != nil {
+				return opts, fmt.Errorf("%s: %w: want a range like %s", subnetsVariable, err, containers.DefaultSubnets)
+			}
+			opts.Subnets = subnets
 		}
-		opts.Subnets = subnets
 	}
 	return opts, nil
 }

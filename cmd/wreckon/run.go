@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ import (
 type runFlags struct {
 	seed    uint64
 	env     string
+	pull    string
 	dryRun  bool
 	defect  string
 	repeat  int
@@ -64,7 +66,8 @@ Components are processes, or with --env docker each is a container (see wreckon 
 		},
 	}
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every choice (default: drawn from the clock, and printed)")
-	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: "+strings.Join(environmentNames(), " or "))
+	cmd.Flags().StringVar(&f.env, "env", "", "environment that runs the components: "+strings.Join(environmentNames(), " or ")+" (default: what the scenario says, or process)")
+	cmd.Flags().StringVar(&f.pull, "pull", pulls[0], "which images of containers are pulled: "+pulls[0]+", or those "+pulls[1]+" on the engine")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
 	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against this target instead: a name, or a target file (docs/targets.md)")
@@ -103,6 +106,7 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	for i, s := range loaded {
 		for n := range f.repeat {
 			plan := s.Plan(f.seed+uint64(n), f.defect)
+			plan.Environment = cmp.Or(f.env, plan.Environment)
 			if f.dryRun {
 				fmt.Fprint(cmd.OutOrStdout(), plan.String())
 				continue
@@ -150,8 +154,11 @@ func finish(cmd *cobra.Command, f runFlags, runs []reports.Run) error {
 }
 
 func (f runFlags) check() error {
-	if !slices.Contains(environmentNames(), f.env) {
+	if f.env != "" && !slices.Contains(environmentNames(), f.env) {
 		return unknown("environment", f.env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
+	}
+	if !slices.Contains(pulls, f.pull) {
+		return unknown("pull", f.pull, pulls, "known: "+strings.Join(pulls, ", "))
 	}
 	if f.output != "text" && f.output != "json" {
 		return unknown("output", f.output, []string{"text", "json"}, "known: text, json")
@@ -215,14 +222,16 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	if err != nil {
 		return reports.Run{}, usage(err)
 	}
-	host, err := hostOf(f.env)
+	env := cmp.Or(plan.Environment, environmentNames()[0])
+	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
+	host, err := hostOf(env, f.pull, live.Note)
 	if err != nil {
+		live.Close()
 		return reports.Run{}, usage(err)
 	}
-	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	run, err := runner.Run(cmd.Context(), runner.Options{
 		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
-		Environment: f.env, Host: host, Removers: removers(),
+		Environment: env, Host: host, Removers: removers(),
 		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch, Spans: f.spans,
 	})
 	live.Close()
@@ -300,7 +309,7 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 	if plan.Defect != "" {
 		c += " --defect " + plan.Defect
 	}
-	if f.env != environmentNames()[0] {
+	if f.env != "" {
 		c += " --env " + f.env
 	}
 	if f.early {

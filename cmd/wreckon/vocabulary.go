@@ -26,12 +26,13 @@ func knownTargets() []targets.Target {
 // vocabulary is every name that a scenario may use.
 func vocabulary() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
-		Targets:    knownTargets(),
-		TargetFile: file.Load,
-		Kinds:      faults.Kinds,
-		Condition:  condition,
-		Abort:      abort,
-		Overlap:    faults.CheckOverlap,
+		Targets:      knownTargets(),
+		TargetFile:   file.Load,
+		Environments: environmentNames(),
+		Kinds:        faults.Kinds,
+		Condition:    condition,
+		Abort:        abort,
+		Overlap:      faults.CheckOverlap,
 	}
 	for _, g := range checkers.Guarantees {
 		v.Guarantees = append(v.Guarantees, g.Name)

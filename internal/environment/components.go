@@ -67,6 +67,9 @@ func (p *Components) Place(ctx context.Context, names []string) (map[string]Plac
 	return p.host.Place(ctx, names)
 }
 
+// Contained tells that each component runs in a container, with files of its own.
+func (p *Components) Contained() bool { return p.host.Contained() }
+
 // Images names what the containers of components were made from; empty for processes.
 func (p *Components) Images() map[string]string { return p.host.Images() }
 
@@ -90,8 +93,16 @@ func (p *Components) Add(proc Process) {
 func (p *Components) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	all := p.all()
+	procs := make([]Process, len(all))
+	for i, c := range all {
+		procs[i] = c.Process
+	}
+	if err := p.host.Prepare(ctx, procs); err != nil {
+		return err
+	}
 	var starts sync.WaitGroup
-	for _, c := range p.all() {
+	for _, c := range all {
 		starts.Go(func() {
 			if err := p.start(ctx, c); err != nil {
 				cancel(err) // the first one counts: nobody waits for the rest

@@ -54,6 +54,11 @@ type Undo interface {
 type Host interface {
 	// Place finds an address for each component and keeps it from others until the component starts. It is called at most once.
 	Place(ctx context.Context, names []string) (map[string]Place, error)
+	// Contained tells that each component runs in a container: with files of its own but for Site.Data, and with no program that its image
+	// does not hold.
+	Contained() bool
+	// Prepare gets what it takes to start components, and may take its time. It is called before any of them is started.
+	Prepare(ctx context.Context, all []Process) error
 	// Start runs a component and returns as soon as it runs. What the component prints goes to output, which belongs to Start: it is closed
 	// when nobody writes to it any more, and on an error, which means that nothing runs.
 	Start(ctx context.Context, p Process, output *os.File) (Running, error)

@@ -41,6 +41,12 @@ func (m *machine) Place(_ context.Context, names []string) (map[string]Place, er
 	return places, nil
 }
 
+// Contained is false: processes share the machine.
+func (m *machine) Contained() bool { return false }
+
+// Prepare has nothing to do.
+func (m *machine) Prepare(context.Context, []Process) error { return nil }
+
 // release frees the ports that were kept, just before the components that listen on them are started.
 func (m *machine) release() error {
 	m.mu.Lock()

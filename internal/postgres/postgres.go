@@ -91,7 +91,8 @@ func whoRuns() (account, error) {
 	return a, err
 }
 
-// Server is one that is prepared: a directory with an empty database, which whoever prepared it removes when the server is gone.
+// Server is one that is prepared: a directory with an empty database, which whoever prepared it removes when the server is gone. One in a
+// container needs nothing but a password.
 type Server struct {
 	Dir      string
 	Password string
@@ -102,18 +103,33 @@ type Server struct {
 // committed; a machine without power would, for it never waits for a disk.
 func (s Server) Command(addr string) (path string, args []string) {
 	host, port, _ := net.SplitHostPort(addr) // of what is no address the server says itself that it cannot listen there
-	args = []string{"-D", s.Dir, "-p", port}
-	for _, setting := range []string{
-		"listen_addresses=" + host, "unix_socket_directories=", "fsync=off", "jit=off", "max_connections=200", "wal_level=logical",
-	} {
-		args = append(args, "-c", setting)
-	}
+	args = append([]string{"-D", s.Dir, "-c", "listen_addresses=" + host, "-c", "unix_socket_directories="}, settings(port)...)
 	path = filepath.Join(s.in.bin, "postgres")
 	if s.in.as.name != "" { // the kernel forgets, with the account, that the server is to die with whoever started it
 		args = append([]string{"--reuid", s.in.as.name, "--regid", s.in.as.name, "--init-groups", "--pdeathsig", "KILL", path}, args...)
 		path = "setpriv"
 	}
 	return path, args
+}
+
+// settings are those of every server.
+func settings(port string) []string {
+	args := []string{"-p", port}
+	for _, setting := range []string{"fsync=off", "jit=off", "max_connections=200", "wal_level=logical"} {
+		args = append(args, "-c", setting)
+	}
+	return args
+}
+
+// Image is what a server in a container is made of: the public image, or any that keeps its promises.
+const Image = "postgres:15.14"
+
+// Contained is how a server is started at an address in a container of Image: its arguments, and its environment. The first start takes initdb,
+// and every database that follows is that of the first.
+func (s Server) Contained(addr string) (args, env []string) {
+	_, port, _ := net.SplitHostPort(addr)
+	return settings(port), []string{"POSTGRES_USER=" + User, "POSTGRES_PASSWORD=" + s.Password, "POSTGRES_DB=" + Database,
+		"POSTGRES_INITDB_ARGS=" + strings.Join(initArgs, " ")}
 }
 
 // URL is how a client reaches the server at an address, which may be that of a proxy. It holds no password: give it as PGPASSWORD.

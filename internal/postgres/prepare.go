@@ -18,6 +18,9 @@ import (
 // edition is part of a template's name: one that was made in another way is not used.
 const edition = "1"
 
+// initArgs make databases that are small, and the same wherever they are made.
+var initArgs = []string{"--no-sync", "-E", "UTF8", "--locale", "C", "--wal-segsize", "1"}
+
 // passwordFile lies in a template, beside the database.
 const passwordFile = "password"
 
@@ -105,8 +108,7 @@ func (in Installation) initialise(ctx context.Context, dir string) error {
 	}
 	// What is copied for each server is kept small: segments of the log, and databases that nobody uses.
 	data := filepath.Join(dir, "data")
-	err := in.tool(ctx, dir, "", "initdb", "-D", data, "-U", User, "-A", "scram-sha-256", "--pwfile", password, "--no-sync", "-E", "UTF8",
-		"--locale", "C", "--wal-segsize", "1")
+	err := in.tool(ctx, dir, "", "initdb", append([]string{"-D", data, "-U", User, "-A", "scram-sha-256", "--pwfile", password}, initArgs...)...)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
@@ -81,18 +80,4 @@ func reaper() string {
 		return "Ryuk is off: what a killed run leaves is removed by the next run, or by wreckon cleanup"
 	}
 	return "Ryuk is on"
-}
-
-// present lets the library use an image that the engine has, and no other: it has no switch against pulling, and a run must not depend on
-// what a registry holds today.
-type present struct{ engine *client.Client }
-
-func (present) Description() string { return "images of this engine only" }
-
-func (p present) Substitute(image string) (string, error) {
-	_, err := p.engine.ImageInspect(context.Background(), image)
-	if errdefs.IsNotFound(err) {
-		return "", fmt.Errorf("image %s is not on this engine, and nothing is pulled during a run: docker pull %s, or build it", image, image)
-	}
-	return image, err
 }

@@ -33,6 +33,10 @@ const (
 type Options struct {
 	Subnets netip.Prefix // that the networks are taken from; zero: DefaultSubnets
 	Hold    []string     // arguments with which the binary waits until it is killed; needed
+
+	Images map[string]string // images taken in place of those that are asked for, by what follows ImageVariable; may be nil
+	Pull   bool              // get the images that the engine does not have from their registries
+	Note   func(text string) // is told of what takes long; may be nil
 }
 
 // host runs the components of one run.
@@ -74,6 +78,9 @@ func New(ctx context.Context, opts Options, of environment.Site) (environment.Ho
 	h.life, h.end = context.WithCancel(context.Background())
 	return h, nil
 }
+
+// Contained is true.
+func (h *host) Contained() bool { return true }
 
 // Place makes the networks, and in each a container that does nothing but hold the component's address. The component's own container is in
 // the same network namespace: when it dies its address stays, so that connections are closed and refused as those of a process are, and when it
@@ -203,7 +210,7 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 // imageOf names the image of a component.
 func (h *host) imageOf(ctx context.Context, p environment.Process) (string, error) {
 	if p.Container != nil {
-		return p.Container.Image, nil
+		return h.opts.image(p.Container.Image), nil
 	}
 	if p.Path != h.Binary {
 		return "", fmt.Errorf("it runs %s of this machine, and names no image: in a container it needs one", p.Path)

@@ -140,15 +140,6 @@ func TestDataIsOursAndTheEnvironmentIsNot(t *testing.T) {
 	assert.Regexp(t, "^sha256:", r.Images()["server"])
 }
 
-func TestWhatHasNoImageIsSaidAndNothingIsPulled(t *testing.T) {
-	engine(t)
-	r := place(t, environment.Options{}, containers.Options{}, "a", "b")
-	r.Add(environment.Process{Name: "a", Container: &environment.Container{Image: "wreckon/nobody-has-this:1"}})
-	r.Add(environment.Process{Name: "b", Path: "/bin/true"})
-	assert.ErrorContains(t, r.Start(t.Context(), "a"), "image wreckon/nobody-has-this:1 is not on this engine, and nothing is pulled during a run")
-	assert.ErrorContains(t, r.Start(t.Context(), "b"), "it runs /bin/true of this machine, and names no image")
-}
-
 func TestABinaryThatNeedsLibrariesIsRefused(t *testing.T) {
 	engine(t)
 	h, err := containers.New(t.Context(), containers.Options{Hold: hold}, environment.Site{Binary: "/bin/true", Data: t.TempDir()})

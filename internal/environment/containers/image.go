@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -62,7 +63,30 @@ func own(ctx context.Context, engine *client.Client, binary string) (name string
 	if _, err := engine.ImageInspect(ctx, name); err != nil {
 		return "", fmt.Errorf("make image of %s: %w", binary, err)
 	}
+	discard(ctx, engine)
 	return name, nil
+}
+
+// aboutToBeUsed is how long an image of a binary stays without a container: another harness may have made it, and be about to use it.
+const aboutToBeUsed = time.Hour
+
+// discard removes the images of binaries that nobody runs any more: each build leaves one. The engine keeps what a container was made from, and
+// one too many is made again.
+func discard(ctx context.Context, engine *client.Client) {
+	old, err := engine.ImageList(ctx, client.ImageListOptions{
+		Filters: client.Filters{}.Add("label", labelOf+"=image").Add("reference", ownImage),
+	})
+	if err != nil {
+		return // it is a matter of tidiness alone
+	}
+	for _, image := range old.Items {
+		if time.Since(time.Unix(image.Created, 0)) < aboutToBeUsed {
+			continue
+		}
+		for _, tag := range image.RepoTags {
+			_, _ = engine.ImageRemove(ctx, tag, client.ImageRemoveOptions{PruneChildren: true})
+		}
+	}
 }
 
 // layerOf writes the one layer of the image.
