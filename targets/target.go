@@ -75,13 +75,23 @@ func (t Topology) Edge(a, b string) (e Edge, reversed, ok bool) {
 	return Edge{}, false, false
 }
 
+// Defect is one deliberate mistake of a target. Somebody who knows the target says what must see it, and where.
+type Defect struct {
+	Name      string
+	Story     string   // how it happens
+	Reveals   []string // the scenarios that show it, by name or by path; the first is the one to begin with
+	Falls     string   // the guarantee that must fall
+	Process   bool     // it is there where components are processes
+	Container bool     // it is there where they are containers
+}
+
 // Target is the description of one system under test.
 type Target struct {
 	Name     string
 	About    string
 	Topology Topology
 	Claims   history.Claims
-	Defects  []string // names of defects that can be switched on, to test the tester; empty for a real system
+	Defects  []Defect // that can be switched on, to test the tester
 	Varies   bool     // what is submitted differs with the operation's nonce, so that a key can come again with another payload
 	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
 	Lacks    []string // operations that its clients cannot do: read, amend

@@ -8,13 +8,13 @@ import (
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
-	"github.com/wreckon/wreckon/reference/defects"
 	"github.com/wreckon/wreckon/scenarios"
 	"github.com/wreckon/wreckon/targets"
 )
 
 func newExplain() *cobra.Command {
-	return &cobra.Command{
+	var file string
+	cmd := &cobra.Command{
 		Use:   "explain NAME",
 		Short: "Explain a scenario, target, fault, guarantee, metric or defect",
 		Args:  oneArg("one name (wreckon list shows them)"),
@@ -26,6 +26,10 @@ func newExplain() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			topics, err := topicsFor(file)
+			if err != nil {
+				return err
+			}
 			var names []string
 			found := false
 			for _, t := range topics {
@@ -43,6 +47,8 @@ func newExplain() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&file, "target", "", "a target file: explain its target or a defect of it")
+	return cmd
 }
 
 func explainTarget(t targets.Target) string {
@@ -91,7 +97,12 @@ func explainMetric(m checkers.MetricKind) string {
 	return text
 }
 
-func explainDefect(d defects.Defect) string {
-	return fmt.Sprintf("%s\n\nRevealed by: %s. The guarantee that must fall: %s.\n\n  wreckon run %s --defect %s",
-		d.Story, strings.Join(d.Reveals, ", "), d.Falls, d.Reveals[0], d.Name)
+// explainDefect tells of a defect of a target file, or of one that comes with the program.
+func explainDefect(d targets.Defect, file string) string {
+	against := ""
+	if file != "" {
+		against = " --target " + shellQuoted(file)
+	}
+	return fmt.Sprintf("%s\n\nRevealed by: %s. The guarantee that must fall: %s.\n\n  wreckon run %s%s --defect %s",
+		strings.TrimSpace(d.Story), strings.Join(d.Reveals, ", "), d.Falls, d.Reveals[0], against, d.Name)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -10,8 +11,8 @@ import (
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
-	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/scenarios"
+	"github.com/wreckon/wreckon/targets"
 )
 
 // entry is one thing that can be listed and explained.
@@ -33,7 +34,7 @@ var topics = []topic{
 	}},
 	{"targets", func() (es []entry) {
 		for _, t := range knownTargets() {
-			es = append(es, entry{t.Name, t.About, explainTarget(t)})
+			es = append(es, targetEntry(t))
 		}
 		return es
 	}},
@@ -55,12 +56,37 @@ var topics = []topic{
 		}
 		return es
 	}},
-	{"defects", func() (es []entry) {
-		for _, d := range reference.Defects() {
-			es = append(es, entry{d.Name, "found by " + d.Falls + " in " + strings.Join(d.Reveals, ", "), explainDefect(d)})
+	{"defects", func() []entry { return defectEntries(referenceDefects(), "") }},
+}
+
+// topicsFor are the topics, with a target file's own target and defects in place of those that come with the program; "": these.
+func topicsFor(file string) ([]topic, error) {
+	if file == "" {
+		return topics, nil
+	}
+	t, err := loadTarget(file)
+	if err != nil {
+		return nil, usage(err)
+	}
+	own := slices.Clone(topics)
+	for i := range own {
+		switch own[i].name {
+		case "targets":
+			own[i].entries = func() []entry { return []entry{targetEntry(t)} }
+		case "defects":
+			own[i].entries = func() []entry { return defectEntries(t.Defects, file) }
 		}
-		return es
-	}},
+	}
+	return own, nil
+}
+
+func targetEntry(t targets.Target) entry { return entry{t.Name, t.About, explainTarget(t)} }
+
+func defectEntries(list []targets.Defect, file string) (es []entry) {
+	for _, d := range list {
+		es = append(es, entry{d.Name, "found by " + d.Falls + " in " + strings.Join(d.Reveals, ", "), explainDefect(d, file)})
+	}
+	return es
 }
 
 func newList() *cobra.Command {
@@ -69,6 +95,7 @@ func newList() *cobra.Command {
 		names = append(names, t.name)
 	}
 	points := newPoints()
+	var file string
 	cmd := &cobra.Command{
 		Use:       "list [TOPIC]",
 		Short:     "List scenarios, targets, faults, guarantees, metrics, defects, and the points of a scenario",
@@ -76,6 +103,10 @@ func newList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage(fmt.Errorf("list wants one topic at most"))
+			}
+			topics, err := topicsFor(file)
+			if err != nil {
+				return err
 			}
 			found := false
 			for _, t := range topics {
@@ -93,6 +124,7 @@ func newList() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(points)
+	cmd.Flags().StringVar(&file, "target", "", "a target file: itself, and its defects, in place of those that come with the program")
 	return cmd
 }
 

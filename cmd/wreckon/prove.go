@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +29,10 @@ type proveFlags struct {
 	seed                  uint64
 	within                time.Duration
 	defects, scenarios    []string
+	foreign               []string // components that the harness does not start, and that a person has confirmed
 	complete, keep        bool
 	dryRun                bool
+	target, env           string
 	out, write            string
 }
 
@@ -41,20 +44,29 @@ func newProve() *cobra.Command {
 		Long: `Run the reference with each of its defects under each scenario that must show it, and every shipped scenario on the correct system,
 over many seeds. Print what was found, by which guarantee, how often and how soon; what else fell; and what no defect proves yet.
 
+With --target it is the same for a system of your own: each defect that its target file declares, under the scenarios that the file names for
+it, and the target as it is under each of these, and under those that --scenario names.
+
+Runs are made in rounds, one of each kind in a round; after the first one it is known how long they take, and it says how long the rest will.
+
 Exit codes, the gravest first; of several, it decides:
 ` + proveCodes(),
 		Example: "  wreckon prove\n  wreckon prove --runs 5 --seeds 5 --write proof.md\n  wreckon prove --defect mark-before-publish\n" +
-			"  wreckon prove --scenario lost-audit --runs 50",
+			"  wreckon prove --scenario lost-audit --runs 50\n  wreckon prove --target shop.yaml\n" +
+			"  wreckon prove --env docker --defect dedup-check-then-act --scenario zombie-payment --runs 3 --seeds 1",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return prove(cmd, f) },
 	}
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "runs of each defect under each of its scenarios")
 	cmd.Flags().IntVar(&f.seeds, "seeds", 10, "runs of each scenario on the correct system, each with a seed of its own")
 	cmd.Flags().IntVar(&f.parallel, "parallel", runtime.NumCPU(), "runs at once")
-	cmd.Flags().DurationVar(&f.within, "within", 0, "make fewer runs of each defect if all would take longer than this on an idle machine")
+	cmd.Flags().DurationVar(&f.within, "within", 0, "make fewer runs of each defect if all would take longer than this")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "first seed")
 	cmd.Flags().StringSliceVar(&f.defects, "defect", nil, "only these defects, and the correct system under their scenarios")
-	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "only under these scenarios")
+	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "only under these scenarios: names of shipped ones, or with --target files")
+	cmd.Flags().StringVar(&f.target, "target", "", "prove with the defects of this target file, and not with those of the reference")
+	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: "+strings.Join(environmentNames(), " or "))
+	addExternal(cmd, &f.foreign)
 	cmd.Flags().BoolVar(&f.complete, "complete", false, "fail if some guarantee is proven by no defect")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be run, and about how long it takes")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep the directories of runs that ended as they should, too")
@@ -75,6 +87,9 @@ func proveCodes() string {
 func prove(cmd *cobra.Command, f proveFlags) error {
 	if f.runs < 1 || f.seeds < 1 || f.parallel < 1 {
 		return usage(fmt.Errorf("--runs %d --seeds %d --parallel %d: want at least 1 of each, or nothing is proven", f.runs, f.seeds, f.parallel))
+	}
+	if !slices.Contains(environmentNames(), f.env) {
+		return unknown("environment", f.env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
 	}
 	m, err := matrix(f)
 	if err != nil {
@@ -106,14 +121,11 @@ func prove(cmd *cobra.Command, f proveFlags) error {
 	return nil
 }
 
-// runMatrix makes the runs of all cells, as many at once as was asked for.
+// runMatrix makes the runs of all cells, round by round, as many at once as was asked for.
 func runMatrix(cmd *cobra.Command, f proveFlags, m *proof.Matrix, self string) {
 	ctx := cmd.Context()
-	done, total := 0, 0
-	for _, c := range m.Cells {
-		total += c.Runs
-	}
-	var mu sync.Mutex
+	began := time.Now()
+	var mu sync.Mutex // the matrix
 	var all sync.WaitGroup
 	slots := make(chan struct{}, f.parallel)
 	one := func(c *proof.Cell, seed uint64) {
@@ -127,12 +139,24 @@ func runMatrix(cmd *cobra.Command, f proveFlags, m *proof.Matrix, self string) {
 		if c.Count(r) && !f.keep {
 			_ = os.RemoveAll(r.Dir) // nobody needs it, and there are hundreds
 		}
-		if done++; done%10 == 0 || done == total {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs\n", done, total)
+		if done, total := m.Runs(); done%10 == 0 || done == total {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d runs, %v; about %v to go\n", done, total, rounded(time.Since(began)), rounded(m.Left()/time.Duration(f.parallel)))
 		}
 	}
-	for _, c := range m.Cells {
-		for n := range c.Runs {
+	round := func(n int) []*proof.Cell {
+		mu.Lock()
+		defer mu.Unlock()
+		if f.within > 0 {
+			m.Fit(f.runs, fewest, time.Duration(f.parallel)*(f.within-time.Since(began)))
+		}
+		return m.Round(n)
+	}
+	for n := 0; ctx.Err() == nil; n++ {
+		due := round(n)
+		if len(due) == 0 {
+			break
+		}
+		for _, c := range due {
 			select {
 			case slots <- struct{}{}:
 				all.Go(func() { one(c, f.seed+uint64(n)) })
@@ -144,11 +168,27 @@ func runMatrix(cmd *cobra.Command, f proveFlags, m *proof.Matrix, self string) {
 	m.Stopped = ctx.Err() != nil
 }
 
+func rounded(d time.Duration) time.Duration {
+	if d < 2*time.Minute {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Minute / 2)
+}
+
 // proveOnce makes one run in a process of its own, so that runs at once share nothing but the machine.
 func proveOnce(ctx context.Context, self string, f proveFlags, c *proof.Cell, seed uint64) proof.Run {
 	args := []string{"run", c.Scenario, "--seed", strconv.FormatUint(seed, 10), "--out", f.out, "-o", "json"}
 	if c.Defect != "" {
 		args = append(args, "--defect", c.Defect)
+	}
+	if f.target != "" {
+		args = append(args, "--target", f.target)
+	}
+	for _, name := range f.foreign {
+		args = append(args, "--external", name)
+	}
+	if f.env != "" {
+		args = append(args, "--env", f.env)
 	}
 	child := exec.CommandContext(ctx, self, args...)
 	// A process group of its own: a Ctrl-C reaches it once, through us, and not a second time, which would end it at once.
@@ -171,7 +211,8 @@ func writeProof(f proveFlags, m *proof.Matrix, began time.Time) error {
 	var b bytes.Buffer
 	err := m.Markdown(&b, proof.About{
 		Version: toolVersion(), Date: began.UTC().Format("2 January 2006"), Machine: machine(),
-		Command: "`wreckon " + strings.Join(os.Args[1:], " ") + "`", Took: time.Since(began).Round(time.Second).String(),
+		Command: "`wreckon " + strings.Join(os.Args[1:], " ") + "`", Took: time.Since(began).Round(time.Second).String(), Target: f.target,
+		Environment: strings.TrimPrefix(f.env, environmentNames()[0]),
 	}, f.complete)
 	if err != nil {
 		return fmt.Errorf("write the proof: %w", err)

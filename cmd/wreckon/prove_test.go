@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wreckon/wreckon/internal/proof"
+	"github.com/wreckon/wreckon/targets/file"
 )
 
 // TestTheMatrixIsWhole: every claim of every defect is run, every shipped scenario is run on the correct system, and all of them name
 // what exists.
 func TestTheMatrixIsWhole(t *testing.T) {
-	m, err := matrix(proveFlags{runs: 3, seeds: 5})
+	m, err := matrix(proveFlags{env: "process", runs: 3, seeds: 5})
 	require.NoError(t, err)
 	assert.False(t, m.Part)
 	assert.Equal(t, namesOf("guarantees"), m.Guarantees)
@@ -39,7 +41,7 @@ func TestTheMatrixIsWhole(t *testing.T) {
 }
 
 func TestAPartOfTheMatrix(t *testing.T) {
-	m, err := matrix(proveFlags{runs: 1, seeds: 1, defects: []string{"mark-before-publish"}, scenarios: []string{"broker-partition"}})
+	m, err := matrix(proveFlags{env: "process", runs: 1, seeds: 1, defects: []string{"mark-before-publish"}, scenarios: []string{"broker-partition"}})
 	require.NoError(t, err)
 	assert.True(t, m.Part)
 	require.Len(t, m.Cells, 2)
@@ -48,7 +50,7 @@ func TestAPartOfTheMatrix(t *testing.T) {
 	assert.Empty(t, m.Cells[1].Defect)
 	assert.Equal(t, "broker-partition", m.Cells[1].Scenario)
 
-	m, err = matrix(proveFlags{runs: 1, seeds: 1, scenarios: []string{"commit-ack-lost"}})
+	m, err = matrix(proveFlags{env: "process", runs: 1, seeds: 1, scenarios: []string{"commit-ack-lost"}})
 	require.NoError(t, err)
 	for _, c := range m.Cells {
 		assert.Equal(t, "commit-ack-lost", c.Scenario)
@@ -57,13 +59,13 @@ func TestAPartOfTheMatrix(t *testing.T) {
 }
 
 func TestTheMatrixFitsIntoTheTimeThereIs(t *testing.T) {
-	f := proveFlags{runs: 20, seeds: 2, parallel: 2}
+	f := proveFlags{env: "process", runs: 20, seeds: 2, parallel: 2}
 	m, err := matrix(f)
 	require.NoError(t, err)
-	f.within = m.Takes() / 2 * 3 / 4 // two at once, and three quarters of what it would take
+	f.within = m.Left() / 2 * 3 / 4 // two at once, and three quarters of what it would take
 	m, err = matrix(f)
 	require.NoError(t, err)
-	assert.LessOrEqual(t, m.Takes(), 2*f.within)
+	assert.LessOrEqual(t, m.Left(), 2*f.within)
 	assert.Less(t, m.Most(), 20, "or the test shows nothing")
 	for _, c := range m.Cells {
 		if c.Defect == "" {
@@ -84,7 +86,21 @@ func TestTheDocumentationKnowsTheExitCodes(t *testing.T) {
 	require.NoError(t, err)
 	for _, o := range proof.Outcomes {
 		assert.Contains(t, string(page), fmt.Sprintf("| %s | %d |", o.Means, o.Code))
+		assert.Contains(t, newProve().Long, fmt.Sprintf("%2d  %s\n", o.Code, o.Means))
 	}
+}
+
+// The schema of target files says by name which guarantees a defect can bring down: all that there are.
+func TestADefectOfATargetFileCanBringDownAnyGuarantee(t *testing.T) {
+	var schema struct {
+		Defs struct {
+			Defect struct {
+				Properties struct{ Falls struct{ Enum []string } }
+			}
+		} `json:"$defs"`
+	}
+	require.NoError(t, json.Unmarshal(file.Schema(), &schema))
+	assert.Equal(t, namesOf("guarantees"), schema.Defs.Defect.Properties.Falls.Enum)
 }
 
 // TestARunThatCannotBeMadeFindsNothing: a tool that calls a failed build a detection proves whatever it likes.

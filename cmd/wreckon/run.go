@@ -69,7 +69,7 @@ Components are processes, or with --env docker each is a container (see wreckon 
 	cmd.Flags().StringVar(&f.env, "env", "", "environment that runs the components: "+strings.Join(environmentNames(), " or ")+" (default: what the scenario says, or process)")
 	cmd.Flags().StringVar(&f.pull, "pull", pulls[0], "which images of containers are pulled: "+pulls[0]+", or those "+pulls[1]+" on the engine")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and start nothing")
-	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the reference, to test the tester (see: wreckon list defects)")
+	cmd.Flags().StringVar(&f.defect, "defect", "", "switch on a deliberate bug of the target, to test the tester (see: wreckon list defects)")
 	cmd.Flags().StringVar(&f.target, "target", "", "run against this target instead: a name, or a target file (docs/targets.md)")
 	addExternal(cmd, &f.foreign)
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "how often to run each scenario, with seeds counted on")
@@ -98,6 +98,12 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	loaded, err := loadAll(args, vocabularyFor(f.target))
 	if err != nil {
 		return usage(err)
+	}
+	for _, s := range loaded {
+		t, err := targetOf(s.Plan(f.seed, f.defect))
+		if err := errors.Join(err, canMistake(t, f.defect, f.env)); err != nil {
+			return usage(err)
+		}
 	}
 	if !f.seedSet {
 		f.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
@@ -165,9 +171,6 @@ func (f runFlags) check() error {
 	}
 	if f.repeat < 1 {
 		return usage(fmt.Errorf("--repeat %d: want at least 1", f.repeat))
-	}
-	if f.defect != "" && !slices.Contains(defectNames(), f.defect) {
-		return unknown("defect", f.defect, defectNames(), "known: "+strings.Join(defectNames(), ", "))
 	}
 	return nil
 }

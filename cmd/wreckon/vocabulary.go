@@ -16,9 +16,9 @@ import (
 // knownTargets are the targets that a scenario can name.
 func knownTargets() []targets.Target {
 	known := []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()}
-	for _, d := range reference.Defects() {
-		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == cmp.Or(d.Of, "reference") })
-		known[of].Defects = append(known[of].Defects, d.Name)
+	for i, d := range referenceDefects() {
+		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == cmp.Or(reference.Defects()[i].Of, "reference") })
+		known[of].Defects = append(known[of].Defects, d)
 	}
 	return known
 }

@@ -38,7 +38,7 @@ const (
 // Matrix is what is run, and what became of it.
 type Matrix struct {
 	Cells      []*Cell
-	Guarantees []string // all that the tool can judge
+	Guarantees []string // that some defect should prove; nil: those that some run could judge
 	Part       bool     // some cells were left out: nothing can be said of what they would have shown
 	Stopped    bool     // before all runs were made
 }
@@ -50,8 +50,9 @@ type Cell struct {
 	Scenario string
 	Placed   string
 	Runs     int           // asked for
-	Takes    time.Duration // about, of one run on an idle machine
+	Takes    time.Duration // about, of one run on an idle machine, as planned
 
+	begun    int // runs
 	verdicts map[checkers.Verdict]int
 	fell     map[string]int  // guarantee -> runs in which it fell
 	any      int             // runs in which one fell
@@ -59,6 +60,7 @@ type Cell struct {
 	odd      []string        // runs that did not end as they should, and how
 	took     []time.Duration // of a run
 	found    []time.Duration // from the first fault that had to do with it to the evidence
+	judged   []string        // guarantees that a run could judge
 }
 
 // Run is what one run came to.
@@ -98,6 +100,9 @@ func (c *Cell) Count(r Run) bool {
 func (c *Cell) weigh(r checkers.Result) bool {
 	spoke, found := false, false
 	for _, j := range r.Guarantees {
+		if j.Status != checkers.NotTested && !slices.Contains(c.judged, j.Guarantee) {
+			c.judged = append(c.judged, j.Guarantee)
+		}
 		if j.Status != checkers.Violated {
 			continue
 		}
@@ -144,14 +149,6 @@ func detection(j checkers.Judgement, faults []checkers.FaultResult) (time.Durati
 	return proven - max(begun, 0), true
 }
 
-// Takes is about how long all runs take, one at a time.
-func (m *Matrix) Takes() (all time.Duration) {
-	for _, c := range m.Cells {
-		all += time.Duration(c.Runs) * c.Takes
-	}
-	return all
-}
-
 // Most is how many runs are asked for of the defect that has the most.
 func (m *Matrix) Most() (n int) {
 	for _, c := range m.Cells {
@@ -176,10 +173,26 @@ func (c *Cell) proves() bool {
 	return c.Defect != "" && c.made() > 0 && c.fell[c.Falls] >= needed(c.made())
 }
 
+// wanted are the guarantees that some defect should prove.
+func (m *Matrix) wanted() []string {
+	if m.Guarantees != nil {
+		return m.Guarantees
+	}
+	var names []string
+	for _, c := range m.Cells {
+		for _, g := range c.judged {
+			if !slices.Contains(names, g) {
+				names = append(names, g)
+			}
+		}
+	}
+	return names
+}
+
 // Unproven lists the guarantees that no defect of the matrix has shown to see anything.
 func (m *Matrix) Unproven() []string {
 	var names []string
-	for _, g := range m.Guarantees {
+	for _, g := range m.wanted() {
 		if !slices.ContainsFunc(m.Cells, func(c *Cell) bool { return c.Falls == g && c.proves() }) {
 			names = append(names, g)
 		}

@@ -11,7 +11,12 @@ import (
 )
 
 // About says where a matrix comes from.
-type About struct{ Version, Date, Machine, Command, Took string }
+type About struct {
+	Version, Date, Machine, Command, Took string
+
+	Target      string // whose defects they are; "": those of the reference
+	Environment string // that the runs were made in; "": processes
+}
 
 // table is what is shown, before anybody has decided how.
 type table struct {
@@ -43,7 +48,7 @@ func (m *Matrix) correct() table {
 
 func (m *Matrix) guarantees() table {
 	t := table{head: []string{"guarantee", "proven by"}}
-	for _, g := range m.Guarantees {
+	for _, g := range m.wanted() {
 		var by []string
 		for _, c := range m.Cells {
 			if c.Falls == g && c.proves() && !slices.Contains(by, c.Defect) {
@@ -123,10 +128,8 @@ func (m *Matrix) Markdown(w io.Writer, a About, complete bool) error {
 	var b strings.Builder
 	outcome, problems := m.Judge(complete)
 	fmt.Fprintf(&b, "# The proof\n\n<!-- Written by %s: do not edit. -->\n\n", a.Command)
-	fmt.Fprintf(&b, "A tester that nobody has tested says nothing by its silence. This page is the test of the tester: the reference system with each of its\n"+
-		"deliberate [defects](reference.md#defects), under the scenarios that must show it, and the correct system under every scenario that is\n"+
-		"shipped. `make prove` makes it again.\n\n")
-	fmt.Fprintf(&b, "Version %s, %s, %s; the runs took %s.\n\n**%s.**\n\n", a.Version, a.Date, a.Machine, a.Took, capital(outcome.Means))
+	b.WriteString(a.subject())
+	fmt.Fprintf(&b, "Version %s, %s, %s; the runs took %s%s.\n\n**%s.**\n\n", a.Version, a.Date, a.Machine, a.Took, a.where(), capital(outcome.Means))
 	for _, p := range problems {
 		fmt.Fprintf(&b, "- ✗ %s\n", p.Text)
 	}
@@ -153,6 +156,24 @@ func (m *Matrix) Markdown(w io.Writer, a About, complete bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// subject says what was proven with what.
+func (a About) subject() string {
+	if a.Target != "" {
+		return fmt.Sprintf("A tester that nobody has tested says nothing by its silence. This page is the test of the tester on one target: `%s` with each of the\n"+
+			"defects that it declares, under the scenarios that must show it, and the target as it is under each of these scenarios.\n\n", a.Target)
+	}
+	return "A tester that nobody has tested says nothing by its silence. This page is the test of the tester: the reference system with each of its\n" +
+		"deliberate [defects](reference.md#defects), under the scenarios that must show it, and the correct system under every scenario that is\n" +
+		"shipped. `make prove` makes it again.\n\n"
+}
+
+func (a About) where() string {
+	if a.Environment == "" {
+		return ""
+	}
+	return ", with --env " + a.Environment
 }
 
 func (t table) markdown(b *strings.Builder) {

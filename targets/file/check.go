@@ -49,6 +49,9 @@ func (c *checker) check() {
 	c.feedsOf()
 	c.claims()
 	c.classes()
+	for _, name := range c.defects {
+		c.mistake(name, c.Defects[name])
+	}
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]+([-_][a-z0-9]+)*$`)
@@ -84,19 +87,9 @@ func (c *checker) component(name string, of component) {
 		c.wrong(path, "", "%s has no command: say how it is started, as in command: [./%s], or its address, if it runs already", name, name)
 	}
 	names := c.namesFor(name)
-	for i, word := range of.Command {
-		c.expands(below(path, "command", i), word, names)
-	}
-	for key, word := range of.Env {
-		c.expands(below(path, "env", key), word, names)
-	}
+	c.words(path, of.Command, of.Env, names)
 	if in := of.Container; in != nil {
-		for i, word := range in.Command {
-			c.expands(below(path, "container", "command", i), word, names)
-		}
-		for key, word := range in.Env {
-			c.expands(below(path, "container", "env", key), word, names)
-		}
+		c.words(below(path, "container"), in.Command, in.Env, names)
 	}
 	c.expands(below(path, "dir"), of.Dir, names)
 	c.expands(below(path, "database"), of.Database, names)
@@ -108,6 +101,16 @@ func (c *checker) component(name string, of component) {
 	}
 	for i, word := range of.Ready.Exec {
 		c.expands(below(path, "ready", "exec", i), word, names)
+	}
+}
+
+// words checks a command and an environment.
+func (c *checker) words(path []any, command []string, env map[string]string, names []string) {
+	for i, word := range command {
+		c.expands(below(path, "command", i), word, names)
+	}
+	for key, word := range env {
+		c.expands(below(path, "env", key), word, names)
 	}
 }
 

@@ -34,10 +34,12 @@ type definition struct {
 	Totals      []totalFeed                  `json:"totals"`
 	Idle        idleSpec                     `json:"idle"`
 	Claims      history.Claims               `json:"claims"`
+	Defects     map[string]defect            `json:"defects"`
 
-	dir   string   // of the file
-	names []string // of the components, then of the sinks, in the order of the file
-	mix   []string // of the kinds of unit, in the order of the file
+	dir     string   // of the file
+	names   []string // of the components, then of the sinks, in the order of the file
+	mix     []string // of the kinds of unit, in the order of the file
+	defects []string // in the order of the file
 }
 
 type component struct {

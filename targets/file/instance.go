@@ -89,6 +89,7 @@ func (i *instance) Launches() []targets.Launch {
 		if !ok || of.Address != "" {
 			continue
 		}
+		of = i.Defects[i.w.Defect].Components[name].of(of)
 		words := i.expander(name)
 		l := targets.Launch{Component: name, Path: words(of.Command[0]), Ready: i.ready(name)}
 		if strings.ContainsRune(l.Path, '/') {

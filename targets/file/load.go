@@ -26,7 +26,7 @@ func Parse(name string, src []byte) (targets.Target, document.Problems) {
 		return targets.Target{}, problems
 	}
 	t := d.target()
-	t.File = name
+	t.File, t.Defects = name, d.mistakes(filepath.Dir(name))
 	return t, nil
 }
 
@@ -61,9 +61,11 @@ func define(name string, src []byte) (*definition, document.Problems) {
 // complete fills in what the file leaves to its defaults.
 func (c *checker) complete() {
 	c.names = append(document.Keys(document.Find(c.root, "components")), c.sinkNames()...)
-	c.mix = document.Keys(document.Find(c.root, "mix"))
-	if len(c.definition.Mix) == 0 {
-		c.mix = nil
+	if len(c.definition.Mix) > 0 {
+		c.mix = document.Keys(document.Find(c.root, "mix"))
+	}
+	if len(c.Defects) > 0 {
+		c.defects = document.Keys(document.Find(c.root, "defects"))
 	}
 	for i := range c.Edges {
 		if c.Edges[i].Protocol == "" {
