@@ -26,6 +26,10 @@ type Component struct {
 	External bool   // hosted by the harness (a gateway, the client), or running already: no process that the harness starts, cannot be crashed
 	Foreign  bool   // External, and not the harness's own: somebody else's, reached through proxies only, and only if a person said so
 
+	Port     int      // that its program serves on, in its container; 0: it serves where it is told
+	Names    []string // by which those with an edge to it find it, in their containers, at Port; empty: they are told where
+	Hostname string   // that its container has; "": any
+
 	Faults []string // process faults that may be done to it: crash, pause, terminate; nil: all
 }
 

@@ -55,7 +55,7 @@ func tryContainers(ctx context.Context, out string) (said string, err error) {
 func tryComponent(ctx context.Context, env *environment.Components, self, data string) (time.Duration, error) {
 	const name = "saga"
 	began := time.Now()
-	places, err := env.Place(ctx, []string{name})
+	places, err := env.Place(ctx, []environment.Want{{Name: name}})
 	if err != nil {
 		return 0, err
 	}

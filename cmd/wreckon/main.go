@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/wreckon/wreckon/internal/environment/lent"
 	"github.com/wreckon/wreckon/reference"
 )
 
@@ -20,8 +21,7 @@ func main() {
 		os.Exit(runReference(os.Args[2:]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == holdCommand {
-		hold()
-		return
+		os.Exit(hold(os.Args[2:]))
 	}
 	os.Exit(run())
 }
@@ -29,11 +29,18 @@ func main() {
 // holdCommand is what the binary is told where nothing but a process is wanted: in a container that holds an address.
 const holdCommand = "hold"
 
-// hold waits until it is told to end.
-func hold() {
+// hold waits until it is told to end. Before that it lends the listeners that it is told to, from where it is: a socket, and addresses.
+func hold(args []string) int {
+	if len(args) > 0 {
+		if err := lent.Lend(args[0], args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "wreckon: "+err.Error())
+			return exitHarness
+		}
+	}
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
 	<-told
+	return 0
 }
 
 func runReference(args []string) int {

@@ -23,9 +23,13 @@ type link struct {
 	upstream string
 	server   *toxiproxy.ApiServer
 	proxy    *toxiproxy.Proxy
-	listener net.Listener
-	session  *wire.Session // nil: its messages are not understood
-	starting *conn         // whose two ways are being started; used by the accepting goroutine only
+	listener net.Listener   // on an address of this machine, where probes dial
+	lent     []net.Listener // in the networks of components
+	session  *wire.Session  // nil: its messages are not understood
+	starting *conn          // whose two ways are being started; under accepting
+
+	accepting sync.Mutex
+	accepted  int // connections; under accepting
 
 	ctx     context.Context // ends with the link
 	cancel  context.CancelFunc
@@ -72,10 +76,10 @@ func (h *handle) Touched() faults.Counters {
 	return faults.Counters{Connections: l.touched.Load(), Bytes: l.bytes.Load(), Dropped: l.drops.Load()}
 }
 
-// accept serves the listener until it is closed.
-func (l *link) accept() {
-	for n := 0; ; n++ {
-		client, err := l.listener.Accept()
+// accept serves a listener until it is closed.
+func (l *link) accept(at net.Listener) {
+	for {
+		client, err := at.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -87,14 +91,22 @@ func (l *link) accept() {
 				continue
 			}
 		}
-		l.start(client.(*net.TCPConn), strconv.Itoa(n))
+		var v *visit
+		if at == l.listener { // nobody else may come from a probe's port
+			v = l.visitor(client.RemoteAddr())
+		}
+		l.start(client.(*net.TCPConn), v)
 	}
 }
 
 // start hands a connection to two of Toxiproxy's links. Each calls NewState of its toxic before it returns: this is how the two
 // ways of one connection find each other.
-func (l *link) start(client *net.TCPConn, name string) {
-	c := newConn(l, client, l.visitor(client.RemoteAddr()))
+func (l *link) start(client *net.TCPConn, v *visit) {
+	l.accepting.Lock()
+	defer l.accepting.Unlock()
+	name := strconv.Itoa(l.accepted)
+	l.accepted++
+	c := newConn(l, client, v)
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
@@ -126,9 +138,11 @@ func (l *link) forget(c *conn) {
 
 func (l *link) close() error {
 	l.cancel()
-	err := l.listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
+	var errs []error
+	for _, at := range append([]net.Listener{l.listener}, l.lent...) {
+		if err := at.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	l.mu.Lock()
 	open := make([]*conn, 0, len(l.conns))
@@ -140,5 +154,5 @@ func (l *link) close() error {
 		c.close()
 	}
 	l.running.Wait()
-	return err
+	return errors.Join(errs...)
 }

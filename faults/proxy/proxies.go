@@ -88,8 +88,22 @@ func (p *Proxies) AddAt(host string, edge targets.Edge, upstream string) (listen
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	p.links[edge], p.order = l, append(p.order, l)
-	l.running.Go(l.accept)
+	l.running.Go(func() { l.accept(l.listener) })
 	return l.listener.Addr().String(), nil
+}
+
+// Lend has the proxy of an edge serve another listener, too: one in a network that only the dialling component is in. It is closed with the
+// proxies.
+func (p *Proxies) Lend(edge targets.Edge, at net.Listener) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.links[edge]
+	if !ok || p.closed {
+		return errors.Join(fmt.Errorf("lend to %s: no proxy on this edge", edge.Name()), at.Close())
+	}
+	l.lent = append(l.lent, at)
+	l.running.Go(func() { l.accept(at) })
+	return nil
 }
 
 // Link gives a hold on an edge, for one fault: what several of them set is merged. A hold that has set the zero shape is as good as none.

@@ -208,3 +208,29 @@ func TestResetReachesIdleConnections(t *testing.T) {
 	_, err = c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF, "ordinary closes stay orderly")
 }
+
+// A listener of another network is served like the proxy's own, under the same faults; only probes come to the proxy's own alone.
+func TestALentListenerIsTheSameEdge(t *testing.T) {
+	listen, link, all := proxied(t, edge, server(t, echo))
+	lent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, all.Lend(edge, lent))
+	own, other := dial(t, listen), dial(t, lent.Addr().String())
+	for _, c := range []net.Conn{own, other} {
+		send(t, c, "hello")
+		expect(t, c, "hello")
+	}
+	link.Set(faults.Shape{LoseResponses: true})
+	for _, c := range []net.Conn{own, other} {
+		send(t, c, "lost")
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+	}
+	require.EqualValues(t, 2, link.Touched().Connections)
+	require.NoError(t, all.Close())
+	_, err = net.Dial("tcp", lent.Addr().String())
+	require.Error(t, err)
+	late, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.ErrorContains(t, all.Lend(edge, late), "no proxy on this edge")
+}

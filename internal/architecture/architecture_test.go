@@ -41,18 +41,19 @@ var arrows = map[string][]string{
 		"internal/environment", "internal/otlp"},
 	// A host apart: whoever runs processes links no engine's client.
 	"internal/environment/containers": {
-		"internal/environment"},
-	"internal/document":     {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
-	"internal/conformance":  {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
-	"internal/question":     {"targets"},                                                                                                  // what anyone may ask a server: for probes of edges, and of components
-	"internal/proof":        {"checkers"},
-	"internal/otlp":         {},
-	"internal/architecture": {},
-	"internal/servers":      {"internal/postgres"},
-	"internal/postgres":     {},
-	"internal/spelling":     {},
-	"compose/shop":          {}, // somebody else's: it knows nothing of the harness
-	"cmd/wreckon":           {"..."},
+		"internal/environment", "internal/environment/lent"},
+	"internal/environment/lent": {},                                                                                                           // run in containers, too
+	"internal/document":         {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
+	"internal/conformance":      {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
+	"internal/question":         {"targets"},                                                                                                  // what anyone may ask a server: for probes of edges, and of components
+	"internal/proof":            {"checkers"},
+	"internal/otlp":             {},
+	"internal/architecture":     {},
+	"internal/servers":          {"internal/postgres"},
+	"internal/postgres":         {},
+	"internal/spelling":         {},
+	"compose/shop":              {}, // somebody else's: it knows nothing of the harness
+	"cmd/wreckon":               {"..."},
 }
 
 // doors says which outside libraries may be imported by which package alone.

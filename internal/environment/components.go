@@ -63,8 +63,8 @@ func New(opts Options) *Components {
 }
 
 // Place gives each component its addresses. It is called once, before the first component starts.
-func (p *Components) Place(ctx context.Context, names []string) (map[string]Place, error) {
-	return p.host.Place(ctx, names)
+func (p *Components) Place(ctx context.Context, wants []Want) (map[string]Place, error) {
+	return p.host.Place(ctx, wants)
 }
 
 // Contained tells that each component runs in a container, with files of its own.

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"net"
 	"os"
 	"syscall"
 )
@@ -27,11 +28,29 @@ type Container struct {
 	Env   []string // NAME=value, beside those of the image
 }
 
+// Want is what a component needs of its place. A process needs no more than its name.
+type Want struct {
+	Name     string
+	Port     int    // that the program in its container serves on; 0: it serves where it is told
+	Hostname string // that its container has; "": any
+	Dials    []Dial // what it dials by names
+}
+
+// Dial is somebody whom a component in a container dials by names of its own choice.
+type Dial struct {
+	To    string   // who is meant, in the words of the harness
+	Names []string // by which the component finds them, and no other component does
+	Port  int
+}
+
 // Place is where a component is.
 type Place struct {
 	Listen  string // host:port that it serves on, and that the harness can dial
 	Control string // the same for its control server
 	Near    string // host at which the harness can listen for what this component dials
+	// Lent is where the component dials those whom it dials by names, by who is meant. Nobody else can reach these
+	// addresses. The host closes them with itself, at the latest; nil for processes.
+	Lent map[string]net.Listener
 }
 
 // Site is what a host must know of the run.
@@ -53,7 +72,7 @@ type Undo interface {
 // Host is what runs components: this machine, or a container engine. Its methods are safe for concurrent use.
 type Host interface {
 	// Place finds an address for each component and keeps it from others until the component starts. It is called at most once.
-	Place(ctx context.Context, names []string) (map[string]Place, error)
+	Place(ctx context.Context, wants []Want) (map[string]Place, error)
 	// Contained tells that each component runs in a container: with files of its own but for Site.Data, and with no program that its image
 	// does not hold.
 	Contained() bool

@@ -26,14 +26,14 @@ func NewMachine(_ context.Context, site Site) (Host, error) {
 func newMachine(undo Undo) *machine { return &machine{undo: undo, forks: newForker()} }
 
 // Place gives each component two loopback ports.
-func (m *machine) Place(_ context.Context, names []string) (map[string]Place, error) {
-	ports, err := Ports(2 * len(names))
+func (m *machine) Place(_ context.Context, wants []Want) (map[string]Place, error) {
+	ports, err := Ports(2 * len(wants))
 	if err != nil {
 		return nil, err
 	}
 	places := map[string]Place{}
-	for i, name := range names {
-		places[name] = Place{Listen: ports.Addr(2 * i), Control: ports.Addr(2*i + 1), Near: Loopback}
+	for i, w := range wants {
+		places[w.Name] = Place{Listen: ports.Addr(2 * i), Control: ports.Addr(2*i + 1), Near: Loopback}
 	}
 	m.mu.Lock()
 	m.ports = ports

@@ -26,13 +26,8 @@ func (r *run) start(ctx context.Context) (string, error) {
 	if err := r.newEnvironment(ctx); err != nil {
 		return "", err
 	}
-	var own []string // components that are not the harness's
-	for _, c := range r.Target.Topology.Components {
-		if !c.External {
-			own = append(own, c.Name)
-		}
-	}
-	places, err := r.env.Place(ctx, own)
+	wants := wantsOf(r.Target.Topology)
+	places, err := r.env.Place(ctx, wants)
 	if err != nil {
 		return "", err
 	}
@@ -40,7 +35,8 @@ func (r *run) start(ctx context.Context) (string, error) {
 		Data: r.data(), Contained: r.env.Contained(), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec},
 		Listen: map[string]string{}, Control: map[string]string{}, Dial: map[string]string{},
 	}
-	for _, c := range own {
+	for _, want := range wants {
+		c := want.Name
 		w.Listen[c], w.Control[c] = places[c].Listen, places[c].Control
 		if err := os.MkdirAll(filepath.Join(w.Data, c), 0o755); err != nil {
 			return "", fmt.Errorf("make data directory: %w", err)
@@ -68,7 +64,25 @@ func (r *run) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r.follow()
-	return fmt.Sprintf("%d components ready", len(own)), nil
+	return fmt.Sprintf("%d components ready", len(wants)), nil
+}
+
+// wantsOf is what the components that are not the harness's need of their places.
+func wantsOf(t targets.Topology) []environment.Want {
+	var wants []environment.Want
+	for _, c := range t.Components {
+		if c.External {
+			continue
+		}
+		w := environment.Want{Name: c.Name, Port: c.Port, Hostname: c.Hostname}
+		for _, e := range t.Edges {
+			if to, ok := t.Component(e.To); ok && e.From == c.Name && len(to.Names) > 0 {
+				w.Dials = append(w.Dials, environment.Dial{To: e.To, Names: to.Names, Port: to.Port})
+			}
+		}
+		wants = append(wants, w)
+	}
+	return wants
 }
 
 // newEnvironment makes the environment that the components will run in.
@@ -128,6 +142,12 @@ func (r *run) proxy(w targets.Wiring, places map[string]environment.Place) error
 			return fmt.Errorf("wire %s: %w", e.Name(), err)
 		}
 		w.Dial[e.Name()] = addr
+		if at := places[e.From].Lent[e.To]; at != nil { // there the component finds it by its names
+			if err := r.proxies.Lend(e, at); err != nil {
+				return fmt.Errorf("wire %s: %w", e.Name(), err)
+			}
+			w.Dial[e.Name()] = at.Addr().String()
+		}
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func harness(dir string) {
 		return
 	}
 	r.Components = environment.New(environment.Options{Host: h})
-	if r.places, err = r.Place(context.Background(), []string{"server", "never"}); err != nil {
+	if r.places, err = r.Place(context.Background(), wants("server", "never")); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -100,6 +100,11 @@ func start(t testing.TB, opts environment.Options, kinds ...string) *run {
 // place gives components their networks, and starts none.
 func place(t testing.TB, opts environment.Options, of containers.Options, names ...string) *run {
 	t.Helper()
+	return placeWanting(t, opts, of, wants(names...))
+}
+
+func placeWanting(t testing.TB, opts environment.Options, of containers.Options, wants []environment.Want) *run {
+	t.Helper()
 	r := &run{recorder: &recorder{}, logs: t.TempDir(), site: environment.Site{Run: t.Name(), Data: t.TempDir(), Binary: binary}}
 	of.Hold = hold
 	h, err := containers.New(t.Context(), of, r.site)
@@ -111,9 +116,17 @@ func place(t testing.TB, opts environment.Options, of containers.Options, names 
 		defer cancel()
 		require.NoError(t, r.Close(ctx))
 	})
-	r.places, err = r.Place(t.Context(), names)
+	r.places, err = r.Place(t.Context(), wants)
 	require.NoError(t, err)
 	return r
+}
+
+// wants are those of components that are told where to serve and whom to dial.
+func wants(names ...string) (all []environment.Want) {
+	for _, name := range names {
+		all = append(all, environment.Want{Name: name})
+	}
+	return all
 }
 
 func (r *run) component(kind string) environment.Process {

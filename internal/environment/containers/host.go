@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -32,7 +34,7 @@ const (
 // Options say what is not a matter of a single run.
 type Options struct {
 	Subnets netip.Prefix // that the networks are taken from; zero: DefaultSubnets
-	Hold    []string     // arguments with which the binary waits until it is killed; needed
+	Hold    []string     // arguments with which the binary waits until it is killed; needed. With more of them, the first thing it does is lent.Lend
 
 	Images map[string]string // images taken in place of those that are asked for, by what follows ImageVariable; may be nil
 	Pull   bool              // get the images that the engine does not have from their registries
@@ -85,32 +87,39 @@ func (h *host) Contained() bool { return true }
 // Place makes the networks, and in each a container that does nothing but hold the component's address. The component's own container is in
 // the same network namespace: when it dies its address stays, so that connections are closed and refused as those of a process are, and when it
 // is started again no network has to be set up.
-func (h *host) Place(ctx context.Context, names []string) (map[string]environment.Place, error) {
+func (h *host) Place(ctx context.Context, wants []environment.Want) (map[string]environment.Place, error) {
 	if h.Undo != nil {
 		if err := h.Undo.Made(Kind, h.labels[labelOf]); err != nil {
 			return nil, err
 		}
 	}
+	sockets, err := os.MkdirTemp("", "wreckon-") // a socket's path must be short
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for sockets: %w", err)
+	}
 	places := map[string]environment.Place{}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, name := range names {
+	for _, w := range wants {
 		g.Go(func() error {
-			s, err := newNetwork(ctx, h.opts.Subnets, h.labelsOf(name))
+			s, err := newNetwork(ctx, h.opts.Subnets, h.labelsOf(w.Name))
 			if err == nil {
-				s.holder, err = h.hold(ctx, name, s)
+				s.holder, s.lent, err = h.hold(ctx, w, s, sockets)
 			}
 			if err != nil {
-				return fmt.Errorf("place %s: %w", name, err)
+				return fmt.Errorf("place %s: %w", w.Name, err)
 			}
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.sites[name] = s
-			at := s.component.String()
-			places[name] = environment.Place{Listen: net.JoinHostPort(at, listenPort), Control: net.JoinHostPort(at, controlPort), Near: s.harness.String()}
+			h.sites[w.Name] = s
+			at, port := s.component.String(), listenPort
+			if w.Port != 0 {
+				port = strconv.Itoa(w.Port)
+			}
+			places[w.Name] = environment.Place{Listen: net.JoinHostPort(at, port), Control: net.JoinHostPort(at, controlPort), Near: s.harness.String(), Lent: s.lent}
 			return nil
 		})
 	}
-	return places, g.Wait()
+	return places, errors.Join(g.Wait(), os.RemoveAll(sockets))
 }
 
 func (h *host) labelsOf(component string) map[string]string {
@@ -119,25 +128,38 @@ func (h *host) labelsOf(component string) map[string]string {
 	return labels
 }
 
-// hold starts the container that holds a component's address.
-func (h *host) hold(ctx context.Context, component string, s lan) (id string, err error) {
+// hold starts the container that holds a component's address, and takes over the listeners at which the component finds whom it dials by
+// names. The names stand in the file of hosts, which the two containers share.
+func (h *host) hold(ctx context.Context, w environment.Want, s lan, sockets string) (id string, lent map[string]net.Listener, err error) {
 	image, err := h.own(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	name := component + ".address"
+	b, err := newBorrowing(w, sockets)
+	if err != nil {
+		return "", nil, err
+	}
+	defer b.close()
+	name := w.Name + ".address"
 	c, err := testcontainers.Run(ctx, image, append(h.common(name),
-		tcnetwork.WithNetwork([]string{component}, s.network),
+		tcnetwork.WithNetwork([]string{w.Name}, s.network),
 		testcontainers.WithEndpointSettingsModifier(func(all map[string]*network.EndpointSettings) {
 			all[s.network.Name].IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.component}
 		}),
-		testcontainers.WithConfigModifier(func(c *container.Config) { c.Cmd, c.ExposedPorts = h.opts.Hold, nil }),
-		testcontainers.WithHostConfigModifier(quiet),
+		testcontainers.WithConfigModifier(func(c *container.Config) {
+			c.Cmd, c.ExposedPorts, c.Hostname = slices.Concat(h.opts.Hold, b.args()), nil, w.Hostname
+			c.User = ownUser() // whose the socket is
+		}),
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
+			quiet(c)
+			b.configure(c)
+		}),
 	)...)
 	if err != nil {
-		return "", fmt.Errorf("hold its address: %w", err)
+		return "", nil, fmt.Errorf("hold its address: %w", err)
 	}
-	return c.GetContainerID(), nil
+	lent, err = b.take(ctx)
+	return c.GetContainerID(), lent, err
 }
 
 // common are the options of every container. What a failed call has made all the same carries our labels.
@@ -237,8 +259,11 @@ func (h *host) configure(c *container.Config, p environment.Process) {
 	}
 	c.Env, c.Cmd = append(c.Env, p.Env...), p.Args
 	c.Entrypoint, c.WorkingDir = []string{ownPath}, p.Dir
-	c.User = fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) // whose the data directory is
+	c.User = ownUser() // whose the data directory is
 }
+
+// ownUser is who runs the harness.
+func ownUser() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }
 
 // mount gives the target's own components the run's data directory, under the path that it has here: paths in their arguments keep their
 // meaning, and components that share files go on sharing them. What other images store stays in the container, over all its restarts.
@@ -262,6 +287,11 @@ func (h *host) Images() map[string]string {
 // Close removes the containers and the networks.
 func (h *host) Close(ctx context.Context) error {
 	h.end()
+	for _, s := range h.sites {
+		for _, l := range s.lent {
+			_ = l.Close() // by its user, most of the time
+		}
+	}
 	_, err := remove(ctx, h.engine, h.labels[labelOf])
 	return errors.Join(err, h.engine.Close())
 }

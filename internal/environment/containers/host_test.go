@@ -146,7 +146,7 @@ func TestABinaryThatNeedsLibrariesIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	r := environment.New(environment.Options{Host: h})
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
-	_, err = r.Place(t.Context(), []string{"a"})
+	_, err = r.Place(t.Context(), wants("a"))
 	assert.ErrorContains(t, err, "it is linked dynamically")
 }
 
@@ -158,7 +158,7 @@ func TestSubnetsThatAreTaken(t *testing.T) {
 	require.NoError(t, err)
 	other := environment.New(environment.Options{Host: h})
 	t.Cleanup(func() { require.NoError(t, other.Close(context.Background())) })
-	_, err = other.Place(t.Context(), []string{"a", "b"})
+	_, err = other.Place(t.Context(), wants("a", "b"))
 	require.ErrorContains(t, err, "no free subnet found in 10.214.77.0/28")
 	require.NoError(t, r.Close(t.Context()))
 

@@ -33,7 +33,8 @@ func init() { nextSubnet.Store(uint32(os.Getpid()) * 97) }
 type lan struct {
 	network            *testcontainers.DockerNetwork
 	harness, component netip.Addr
-	holder             string // container that holds the component's address
+	holder             string                  // container that holds the component's address
+	lent               map[string]net.Listener // of those whom the component dials by names
 }
 
 // subnet is the n-th subnet of a range, and of the range again.

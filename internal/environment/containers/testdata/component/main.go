@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/wreckon/wreckon/internal/environment/lent"
 )
 
 func main() {
@@ -23,6 +25,12 @@ func main() {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	if os.Args[1] == "hold" {
+		if len(os.Args) > 2 {
+			if err := lent.Lend(os.Args[2], os.Args[3:]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
 		<-term
 		return
 	}
