@@ -14,6 +14,8 @@ var atomicOutcome = Guarantee{
 		"acknowledged and of which the target has no record: the business row is missing beside its effects. Where an acknowledged unit is gone " +
 		"or unfinished, that is lost work; quarantined units are for a person to judge, and a unit still open has not ended.",
 	Needs: []string{history.FeedEffects, history.FeedStates},
+	Uses:  []string{history.FeedLetters},
+	Bears: []string{history.FeedEffects},
 	Check: checkAtomicOutcome,
 }
 
@@ -77,7 +79,7 @@ func (c *Case) mixed(u int) []suspect {
 	if missing := c.missingSteps(u); len(missing) > 0 {
 		return []suspect{c.halfDone(u, missing)}
 	}
-	if !c.declares() && len(c.stepsInForce(u, true)) == 0 {
+	if !c.declares() && c.sees(history.FeedEffects) && len(c.stepsInForce(u, true)) == 0 {
 		return []suspect{{unit: u, events: []uint32{x.final}, say: func() string {
 			return fmt.Sprintf("%s ended %s, and none of its effects is in force", c.name(u), c.stateOf(u))
 		}}}

@@ -17,6 +17,8 @@ var boundedRecovery = Guarantee{
 		"recovery point; no-lost-work speaks of every lost unit, whatever that point is. The clock of a heal starts with the first operation begun after it, and where another fault strikes before the " +
 		"limit is over, that heal is not judged. What is within the lateness of the harness itself is not late; " +
 		"where that is beyond its bound, nobody knows what is.",
+	Uses:  []string{history.FeedEffects, history.FeedLetters},
+	Bears: []string{history.FeedEffects},
 	Check: checkBoundedRecovery,
 }
 

@@ -21,6 +21,7 @@ var boundedRetries = Guarantee{
 		"the least wait itself would do so less than once in a thousand million runs. No wait is judged of a unit that was under way when a process " +
 		"began, ended or paused, when a fault held messages up, or of which the harness repeated a message.",
 	Needs: []string{history.FeedEffects + " or " + history.FeedStarts},
+	Uses:  []string{history.FeedAudit},
 	Check: checkBoundedRetries,
 }
 

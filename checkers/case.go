@@ -35,6 +35,9 @@ type Case struct {
 	faults  []span
 	bites   []bite   // exchanges that a fault touched, in order
 	exits   []uint32 // processes that went without being asked to
+	spans   []uint32 // what spans tell of units
+
+	missed map[string][]uint32 // feed -> where something of it may have been missed
 
 	phases        bool // the history tells of phases at all
 	quiesce       string
@@ -163,7 +166,7 @@ func (c *Case) stepInForce(u, s int) (n int, known bool) {
 	x := c.cell(u, s)
 	switch {
 	case !c.steps[s].Observed:
-		return x.net(), c.has(history.FeedEffects)
+		return x.net(), c.sees(history.FeedEffects)
 	case c.quiesce == "deadline" && !c.endedBefore(u):
 		return 0, false // state and step were read one after the other, while the target worked: they need not agree
 	case x.inForce < 0:

@@ -18,6 +18,7 @@ var checkpointProgress = Guarantee{
 		"effect is in force twice. A checkpoint that covers a chunk whose effect landed only after it, or which was never worked on at all. " +
 		"A worker that goes on from where it stood is not taken up again, and chunks after the last checkpoint may be done again.",
 	Needs: []string{history.FeedStarts},
+	Uses:  []string{history.FeedEffects},
 	Check: checkCheckpointProgress,
 }
 

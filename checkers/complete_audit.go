@@ -13,12 +13,18 @@ var completeAudit = Guarantee{
 		"from the event before, an end that is not the one the source itself names. For a unit: a state it was seen in without the " +
 		"transition that records it; an applied effect without its audit event; an audit event of an effect that never landed. The " +
 		"same event delivered twice, and late or mixed-up delivery, are no violation. What is missing is only judged once every " +
-		"source's own last number was read from a target at rest.",
-	Needs: []string{history.FeedAudit},
+		"source's own last number was read from a target at rest. A span proves what it tells by being there, and nothing by being absent: spans are no trail that could be " +
+		"complete, and all that is found of them is what they claim and did not happen, an effect or an end.",
+	Needs: []string{history.FeedAudit + " or " + history.FeedSpans},
+	Uses:  []string{history.FeedEffects},
+	Bears: []string{history.FeedAudit, history.FeedEffects},
 	Check: checkCompleteAudit,
 }
 
 func checkCompleteAudit(c *Case) Judgement {
+	if !c.has(history.FeedAudit) {
+		return c.checkSpans()
+	}
 	incomplete := c.trailMissing()
 	a := auditing{Case: c, all: incomplete == ""}
 	for k := range c.chains {
@@ -32,6 +38,7 @@ func checkCompleteAudit(c *Case) Judgement {
 			a.states(u)
 		}
 	}
+	a.told()
 	j := c.judgement("complete-audit", "audit events", c.audits, a.suspects)
 	if incomplete != "" {
 		return j.unknown(incomplete)
@@ -44,6 +51,8 @@ func (c *Case) trailMissing() string {
 	switch {
 	case c.H.Lost != "":
 		return "the end of the history is missing: " + clip(c.H.Lost, 200)
+	case len(c.missed[history.FeedAudit]) > 0:
+		return "some of the audit trail may not have been seen"
 	case c.phases && c.observeEnd == none:
 		return "the audit trail was not read to its end"
 	case c.moving():
@@ -188,7 +197,7 @@ func (a *auditing) effects(u int) {
 			a.observedStep(u, s, x)
 			continue
 		}
-		if !a.has(history.FeedEffects) {
+		if !a.sees(history.FeedEffects) {
 			continue
 		}
 		do, auditDo, undo, auditUndo := x.do, x.auditDo, x.undo, x.auditUndo

@@ -13,6 +13,7 @@ var noDuplicateEffects = Guarantee{
 		"instant. A step that was applied, and is applied again after a client had read that the unit was at its end. " +
 		"What the sink deduplicated or refused is no effect, and a step that promises at-least-once is not judged.",
 	Needs: []string{history.FeedEffects},
+	Bears: []string{history.FeedEffects},
 	Check: checkDuplicateEffects,
 }
 
@@ -42,11 +43,15 @@ func (c *Case) duplicates(u, s int) []suspect {
 	var inForce, twice, late []uint32 // applied and not undone; those that came on top of another; those after the end
 	var applied int
 	end := c.units[u].ended
-	undone := 0
+	undone, before := 0, none
 	for _, i := range c.eventsOf(u) {
 		if c.H.Kind[i] != history.KindEffect || c.H.Outcome[i] != history.OutcomeApplied || c.H.Step[i] != c.stepRefs[s] {
 			continue
 		}
+		if before != none && c.hole(history.FeedEffects, before, i) {
+			inForce, undone = nil, applied // what was in force may have been undone unseen
+		}
+		before = i
 		if c.H.Op[i] == c.undo {
 			undone++
 			if len(inForce) > 0 {

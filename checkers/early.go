@@ -63,6 +63,7 @@ func NewEarly(claims history.Claims) *Early {
 // See takes an event, and gives what it proves: the guarantee that is violated, and how. Empty: nothing.
 func (w *Early) See(e history.Event) string {
 	if e.Unit == history.NoUnit {
+		w.missed(&e)
 		return ""
 	}
 	switch e.Kind {
@@ -92,6 +93,18 @@ func (w *Early) See(e history.Event) string {
 		return w.read(x, &e)
 	}
 	return ""
+}
+
+// missed forgets what is in force where effects may have gone unseen: it may have been undone.
+func (w *Early) missed(e *history.Event) {
+	if e.Kind != history.KindObserve || e.Op != "missed" || e.Key != history.FeedEffects {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.landed {
+		w.landed[k].inForce = 0
+	}
 }
 
 func (w *Early) invoked(x *glimpse, e *history.Event) {

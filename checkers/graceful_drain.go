@@ -18,6 +18,7 @@ var gracefulDrain = Guarantee{
 		"with nobody who began it again or showed anything of it. Of a component that the harness paused, or killed before its grace was over, " +
 		"it is unknown how long it would have taken. What is within the lateness of the harness itself is not late; " +
 		"where that is beyond its bound, nobody knows what is.",
+	Uses:  []string{history.FeedStarts, history.FeedEffects, history.FeedLetters},
 	Check: checkGracefulDrain,
 }
 

@@ -15,6 +15,8 @@ type Guarantee struct {
 	// Needs are history.Feed constants, or several with " or " between them: without them it is not tested. Empty: what the harness
 	// records by itself is enough.
 	Needs []string
+	Uses  []string // further feeds that it looks at where they are there
+	Bears []string // feeds of which something may have been missed, and what it finds stands all the same
 	Check func(*Case) Judgement
 }
 

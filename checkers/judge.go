@@ -130,7 +130,7 @@ func (c *Case) judgeOne(g Guarantee, patience time.Duration) Judgement {
 	}()
 	select {
 	case j := <-done:
-		return c.limit(g, j)
+		return c.limit(g, c.unsure(g, j))
 	case <-ctx.Done():
 		return Judgement{Status: Unknown, Reason: fmt.Sprintf("the checker did not come to an end within %v", patience.Round(time.Millisecond))}
 	}
@@ -178,6 +178,8 @@ func feedDoc(feed string) string {
 		return "effects are not recorded at a sink"
 	case history.FeedAudit:
 		return "the target's audit trail is not read"
+	case history.FeedSpans:
+		return "the target's spans are not read"
 	case history.FeedStates:
 		return "final states of units are not read"
 	case history.FeedSteps:

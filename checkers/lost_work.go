@@ -15,6 +15,8 @@ var noLostWork = Guarantee{
 		"(atomic-outcome speaks then too: it is the same fact, seen from the steps). A unit that is quarantined or in the dead letters is " +
 		"accounted for, and a unit still open when the deadline cut quiescence short is stuck, not lost.",
 	Needs: []string{history.FeedStates},
+	Uses:  []string{history.FeedEffects, history.FeedLetters},
+	Bears: []string{history.FeedEffects},
 	Check: checkLostWork,
 }
 

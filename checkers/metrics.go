@@ -152,7 +152,7 @@ func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
 	if c.exchanges > 0 {
 		v["exchanges"], v["harness_duplicates"] = float64(c.exchanges), float64(c.repeats())
 	}
-	if c.has(history.FeedEffects) {
+	if c.sees(history.FeedEffects) {
 		v["deduplicated"] = float64(c.deduplicated)
 		v.ratio("duplicate_rate", c.deduplicated, c.applied)
 	}
@@ -164,7 +164,7 @@ func (c *Case) metrics(n Counts, faults []FaultResult) []Metric {
 			arrived += c.arrived(ch)
 		}
 	}
-	if heads > 0 {
+	if heads > 0 && len(c.missed[history.FeedAudit]) == 0 {
 		v["audit_completeness"] = float64(arrived) / float64(heads)
 	}
 	list := make([]Metric, len(Metrics))

@@ -17,6 +17,7 @@ var orderedDelivery = Guarantee{
 		"number twice in a row is a duplicate, not a matter of order, and an undone effect is none either. Where the numbers begin, and " +
 		"what comes after the last, is not judged. The claim says what is ordered: a key, a unit, a component or a step.",
 	Needs: []string{history.FeedTokens},
+	Uses:  []string{history.FeedEffects},
 	Check: checkOrder,
 }
 

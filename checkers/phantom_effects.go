@@ -13,6 +13,7 @@ var noPhantomEffects = Guarantee{
 		"definitely failed. An effect for an id that was never issued. A unit that may have been accepted, because an attempt ended " +
 		"without an answer, may have effects.",
 	Needs: []string{history.FeedEffects},
+	Bears: []string{history.FeedEffects},
 	Check: checkPhantomEffects,
 }
 

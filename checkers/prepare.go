@@ -93,6 +93,7 @@ func (c *Case) inferFeeds() map[string]bool {
 	feeds[history.FeedSteps] = c.stepsSeen > 0
 	feeds[history.FeedTokens] = c.tokens > 0
 	feeds[history.FeedLetters] = c.letters > 0
+	feeds[history.FeedSpans] = len(c.spans) > 0
 	feeds[history.FeedStarts] = slices.Contains(c.H.Kind, history.KindStart)
 	feeds[history.FeedReads] = c.whole.readsSeen()
 	for _, o := range c.ops {
@@ -300,7 +301,11 @@ func (p *pass) observe(i uint32) {
 		if u != nil {
 			u.dead = i
 		}
+	case op == "missed":
+		p.unseen(i)
 	case u == nil:
+	case op == "told":
+		p.spans = append(p.spans, i)
 	case op == "state":
 		p.states++
 		u.final = i

@@ -297,8 +297,10 @@ func (s *scan) observeMeans(m *meaning, op string) {
 	switch op {
 	case "audit-head":
 		m.act, m.mark, m.trail = actHead, true, s.trails[s.trail(s.name(m.shape.Component))]
-	case "redeliveries":
+	case "redeliveries", "told":
 		m.mark = true
+	case "missed": // what nothing was seen of is in doubt, too
+		s.giveUp = true
 	case "state":
 		if m.act = actState; m.unit {
 			s.readFrom(s.name(m.shape.Component))

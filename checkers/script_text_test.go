@@ -35,6 +35,8 @@ import (
 //	[time] step UNIT STEP in-force|none
 //	[time] dead UNIT VALUE                                        dead o-17 {"reason": "poison", "attempts": 5}
 //	[time] total NAME VALUE                                       total stock 412
+//	[time] told SOURCE TRANSITION UNIT [step=S]                   what a span tells of a unit
+//	[time] missed FEED [WHY]                                      a hole in a feed: missed effects "the broker was gone"
 //	[time] head SOURCE [n=N] [hash=H];  heads                     the last number of one source, or of all so far
 //	[time] end                                                    the observation ends
 //	claims {JSON}                                                 further claims: steps by their name, feeds beside those that are there
@@ -115,6 +117,12 @@ func (s *script) line(l string) (err error) {
 	case "total":
 		name := w.next()
 		s.observe("total", history.NoUnit, "", w.next(), "", 0, name)
+	case "told":
+		source, transition := w.next(), w.next()
+		s.observe("told", w.unit(), w.opt["step"], "", source, 0, transition)
+	case "missed":
+		feed := w.next()
+		s.observe("missed", history.NoUnit, "", w.next(), "broker", 0, feed)
 	case "claims":
 		return s.claims(w.next())
 	case "head":

@@ -18,6 +18,8 @@ var fencing = Guarantee{
 		"without a recorded end is known to have run at its beginning only. The claim says which resource a token is for: a step of one " +
 		"unit, a step, a component or a key.",
 	Needs: []string{history.FeedTokens},
+	Uses:  []string{history.FeedEffects, history.FeedStarts},
+	Bears: []string{history.FeedEffects},
 	Check: checkFencing,
 }
 

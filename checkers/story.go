@@ -303,6 +303,8 @@ func observedText(e history.Event) string {
 		return clip(e.Step, 40) + " is " + map[bool]string{true: "in force", false: "not in force"}[e.Value == "in-force"]
 	case "dead-letter":
 		return "dead letter: " + value
+	case "told":
+		return fmt.Sprintf("a span of %s says: %s", clip(e.Component, 40), clip(e.Key, 60))
 	case "audit-head":
 		return fmt.Sprintf("%s says its audit trail ends at %d", clip(e.Component, 40), e.Token)
 	}

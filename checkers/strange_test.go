@@ -49,7 +49,7 @@ func strange(d dice) *history.History {
 		c.Checkpoints = append(c.Checkpoints, history.Checkpoints{Step: step(), Every: d.below(3) - 1})
 		c.Totals = append(c.Totals, history.Total{Name: "sum", Terms: []history.Term{{Effects: step(), Times: number()}, {Observed: step()}}})
 		c.Feeds = append(c.Feeds, one(history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedReads, history.FeedStarts, history.FeedLetters,
-			history.FeedTokens, history.FeedTotals, history.FeedTraces, history.FeedSteps))
+			history.FeedTokens, history.FeedTotals, history.FeedTraces, history.FeedSteps, history.FeedSpans))
 	}
 	if d.below(2) == 0 {
 		c.States = history.States{Open: []string{state()}, Completed: state(), Compensated: state(), Expired: state(),
@@ -66,8 +66,8 @@ func strange(d dice) *history.History {
 			T: time.Duration([]int64{0, 1, 5e6, -7, math.MaxInt64, math.MinInt64}[d.below(6)]), Kind: history.Kind(1 + d.below(int(history.KindNote))),
 			Outcome: history.Outcome(d.below(int(history.OutcomeExited) + 1)), Unit: []history.Unit{0, 1, 2, history.NoUnit, history.NoUnit - 1}[d.below(5)],
 			Actor: uint32(d.below(3)), Attempt: uint32(d.below(3)), Op: one("submit", "read", "amend", "do", "undo", "state", "step", "dead-letter",
-				"audit-head", "total", "observe", "quiesce", "checkpoint", "completed", "compensated", ""),
-			Step: step(), Component: one("api", "", "payments -> gateway"), Key: one("", "k", "f1"), Token: []uint64{0, 1, 2, 3, math.MaxUint64}[d.below(5)],
+				"audit-head", "total", "observe", "quiesce", "checkpoint", "completed", "compensated", "told", "missed", ""),
+			Step: step(), Component: one("api", "", "payments -> gateway"), Key: one("", "k", "f1", "effects", "completed"), Token: []uint64{0, 1, 2, 3, math.MaxUint64}[d.below(5)],
 			Value: one("", "settled", "{", `{"reason":1}`, `{"deliveries":9223372036854775807,"fault":"f1"}`, `{"actor":[]}`, "in-force", "NaN", "1e999") + state(),
 			Trace: one("", "t1"), At: time.Duration(d.below(3) - 1),
 		})

@@ -13,6 +13,7 @@ var noStuckWork = Guarantee{
 		"and is still open although the target had come to rest; where it was acknowledged, that is lost work. Units in the dead " +
 		"letters are not open.",
 	Needs: []string{history.FeedStates},
+	Uses:  []string{history.FeedLetters},
 	Check: checkStuckWork,
 }
 

@@ -85,6 +85,8 @@ func (t *tally) open(term history.Term) string {
 			return fmt.Sprintf("the effects of %s are not recorded at a sink", stepName(t.steps[k]))
 		case !t.has(history.FeedEffects):
 			return "this history shows no effects"
+		case !t.sees(history.FeedEffects):
+			return "the effects that were seen may not be all"
 		}
 		if ref := t.stepRefs[k]; t.account(k) == nil {
 			t.of[ref] = append(t.of[ref], len(t.accounts))

@@ -15,6 +15,7 @@ var traced = Guarantee{
 		"of event must carry it is what the target claims. Of a W3C traceparent the trace id counts, since every hop has a span of " +
 		"its own. An operation that was refused or never answered need not bring a trace back.",
 	Needs: []string{history.FeedTraces},
+	Uses:  []string{history.FeedEffects, history.FeedAudit},
 	Check: checkTraced,
 }
 

@@ -168,6 +168,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 const (
 	FeedEffects = "effects" // effects are recorded at a sink
 	FeedAudit   = "audit"   // the target's audit trail is read
+	FeedSpans   = "spans"   // what the target's spans tell of units is read: they prove by being there, and nothing by being absent
 	FeedStates  = "states"  // final states of units are read
 	FeedSteps   = "steps"   // final states of internal steps are read (stock reservations)
 	FeedReads   = "reads"   // clients read and update units while the run goes on

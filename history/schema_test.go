@@ -39,7 +39,7 @@ func full() Header {
 	return Header{
 		Format: FormatVersion, Run: "run", Scenario: "quick", Seed: 1<<64 - 1, Start: time.Unix(1700000000, 5).UTC(), Tool: "wreckon 1.0",
 		Claims: Claims{
-			Target: "reference", Unit: "order", Prefix: "o-", Feeds: []string{FeedEffects, FeedAudit, FeedStates, FeedSteps, FeedReads, FeedTokens, FeedStarts, FeedLetters, FeedTotals, FeedTraces},
+			Target: "reference", Unit: "order", Prefix: "o-", Feeds: []string{FeedEffects, FeedAudit, FeedSpans, FeedStates, FeedSteps, FeedReads, FeedTokens, FeedStarts, FeedLetters, FeedTotals, FeedTraces},
 			Steps: []Step{{Name: "charge", Does: "charged", Undoes: "refunded", Component: "payments", Required: true, Observed: true,
 				Promise: "at-most-once", AuditDo: "charged", AuditUndo: "refunded"}},
 			States: States{Open: []string{"accepted"}, Completed: "completed", Compensated: "compensated", Quarantined: "quarantined",
