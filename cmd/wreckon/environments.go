@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -18,6 +19,9 @@ func environmentNames() []string { return []string{"process", "docker"} }
 
 // pulls are what --pull can say.
 var pulls = []string{"never", "missing"}
+
+// environmentOf is the first that somebody asks for, or the default.
+func environmentOf(asked ...string) string { return cmp.Or(append(asked, environmentNames()[0])...) }
 
 // hostOf is what runs the components in an environment. note is told of what takes long.
 func hostOf(env, pull string, note func(string)) (runner.NewHost, error) {

@@ -65,7 +65,7 @@ Exit codes, the gravest first; of several, it decides:
 	cmd.Flags().StringSliceVar(&f.defects, "defect", nil, "only these defects, and the correct system under their scenarios")
 	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "only under these scenarios: names of shipped ones, or with --target files")
 	cmd.Flags().StringVar(&f.target, "target", "", "prove with the defects of this target file, and not with those of the reference")
-	cmd.Flags().StringVar(&f.env, "env", "process", "environment that runs the components: "+strings.Join(environmentNames(), " or "))
+	cmd.Flags().StringVar(&f.env, "env", "", "environment that runs the components: "+strings.Join(environmentNames(), " or ")+" (default: what each scenario says, or process)")
 	addExternal(cmd, &f.foreign)
 	cmd.Flags().BoolVar(&f.complete, "complete", false, "fail if some guarantee is proven by no defect")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be run, and about how long it takes")
@@ -88,7 +88,7 @@ func prove(cmd *cobra.Command, f proveFlags) error {
 	if f.runs < 1 || f.seeds < 1 || f.parallel < 1 {
 		return usage(fmt.Errorf("--runs %d --seeds %d --parallel %d: want at least 1 of each, or nothing is proven", f.runs, f.seeds, f.parallel))
 	}
-	if !slices.Contains(environmentNames(), f.env) {
+	if f.env != "" && !slices.Contains(environmentNames(), f.env) {
 		return unknown("environment", f.env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
 	}
 	m, err := matrix(f)
@@ -212,7 +212,7 @@ func writeProof(f proveFlags, m *proof.Matrix, began time.Time) error {
 	err := m.Markdown(&b, proof.About{
 		Version: toolVersion(), Date: began.UTC().Format("2 January 2006"), Machine: machine(),
 		Command: "`wreckon " + strings.Join(os.Args[1:], " ") + "`", Took: time.Since(began).Round(time.Second).String(), Target: f.target,
-		Environment: strings.TrimPrefix(f.env, environmentNames()[0]),
+		Environment: f.env,
 	}, f.complete)
 	if err != nil {
 		return fmt.Errorf("write the proof: %w", err)

@@ -91,9 +91,6 @@ func matrix(f proveFlags) (*proof.Matrix, error) {
 			if !wanted(d.Name, f.defects) || !wanted(s, f.scenarios) {
 				continue
 			}
-			if !isThere(d, f.env) {
-				return nil, usage(errors.New(absent(d, f.env)))
-			}
 			m.Cells = append(m.Cells, &proof.Cell{Defect: d.Name, Falls: d.Falls, Scenario: s, Runs: f.runs})
 			shows = append(shows, s)
 		}
@@ -110,6 +107,11 @@ func matrix(f proveFlags) (*proof.Matrix, error) {
 		s, err := loadScenarioIn(c.Scenario, from.vocabulary)
 		if err != nil {
 			return nil, usage(err)
+		}
+		env := environmentOf(f.env, s.Environment)
+		of := slices.IndexFunc(from.defects, func(d targets.Defect) bool { return d.Name == c.Defect })
+		if of >= 0 && !isThere(from.defects[of], env) {
+			return nil, usage(errors.New(absent(from.defects[of], env)))
 		}
 		p := s.Plan(f.seed, c.Defect)
 		c.Placed, c.Takes = placed(p), overhead+p.Workload.Duration()

@@ -19,7 +19,7 @@ import (
 // TestTheMatrixIsWhole: every claim of every defect is run, every shipped scenario is run on the correct system, and all of them name
 // what exists.
 func TestTheMatrixIsWhole(t *testing.T) {
-	m, err := matrix(proveFlags{env: "process", runs: 3, seeds: 5})
+	m, err := matrix(proveFlags{runs: 3, seeds: 5})
 	require.NoError(t, err)
 	assert.False(t, m.Part)
 	assert.Equal(t, namesOf("guarantees"), m.Guarantees)
@@ -41,7 +41,7 @@ func TestTheMatrixIsWhole(t *testing.T) {
 }
 
 func TestAPartOfTheMatrix(t *testing.T) {
-	m, err := matrix(proveFlags{env: "process", runs: 1, seeds: 1, defects: []string{"mark-before-publish"}, scenarios: []string{"broker-partition"}})
+	m, err := matrix(proveFlags{runs: 1, seeds: 1, defects: []string{"mark-before-publish"}, scenarios: []string{"broker-partition"}})
 	require.NoError(t, err)
 	assert.True(t, m.Part)
 	require.Len(t, m.Cells, 2)
@@ -50,7 +50,7 @@ func TestAPartOfTheMatrix(t *testing.T) {
 	assert.Empty(t, m.Cells[1].Defect)
 	assert.Equal(t, "broker-partition", m.Cells[1].Scenario)
 
-	m, err = matrix(proveFlags{env: "process", runs: 1, seeds: 1, scenarios: []string{"commit-ack-lost"}})
+	m, err = matrix(proveFlags{runs: 1, seeds: 1, scenarios: []string{"commit-ack-lost"}})
 	require.NoError(t, err)
 	for _, c := range m.Cells {
 		assert.Equal(t, "commit-ack-lost", c.Scenario)
@@ -59,7 +59,7 @@ func TestAPartOfTheMatrix(t *testing.T) {
 }
 
 func TestTheMatrixFitsIntoTheTimeThereIs(t *testing.T) {
-	f := proveFlags{env: "process", runs: 20, seeds: 2, parallel: 2}
+	f := proveFlags{runs: 20, seeds: 2, parallel: 2}
 	m, err := matrix(f)
 	require.NoError(t, err)
 	f.within = m.Left() / 2 * 3 / 4 // two at once, and three quarters of what it would take

@@ -101,7 +101,7 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	}
 	for _, s := range loaded {
 		t, err := targetOf(s.Plan(f.seed, f.defect))
-		if err := errors.Join(err, canMistake(t, f.defect, f.env)); err != nil {
+		if err := errors.Join(err, canMistake(t, f.defect, environmentOf(f.env, s.Environment))); err != nil {
 			return usage(err)
 		}
 	}
@@ -225,7 +225,7 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 	if err != nil {
 		return reports.Run{}, usage(err)
 	}
-	env := cmp.Or(plan.Environment, environmentNames()[0])
+	env := environmentOf(plan.Environment)
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
 	host, err := hostOf(env, f.pull, live.Note)
 	if err != nil {

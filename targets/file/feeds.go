@@ -200,8 +200,16 @@ func (i *instance) letters(ctx context.Context) error {
 	return nil
 }
 
-// Totals reads the numbers that sums are made of.
+// Totals reads the numbers that sums are made of. Effects come first: a number that is ahead of what is known of them would be too much.
 func (i *instance) Totals(ctx context.Context) error {
+	if len(i.definition.Totals) == 0 {
+		return nil
+	}
+	for _, e := range i.effects {
+		if err := drain(ctx, e.read); err != nil {
+			return err
+		}
+	}
 	for _, f := range i.definition.Totals {
 		n, err := i.count(ctx, f.From, f.Value)
 		if err != nil {

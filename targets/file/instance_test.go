@@ -371,3 +371,26 @@ func TestFeedsOfOneSourceAreOneTrail(t *testing.T) {
 	assert.Equal(t, []uint64{1, 2, 3}, numbers)
 	assert.Contains(t, rec.of(history.KindObserve), "audit-head - shop 3")
 }
+
+// A total that is ahead of the effects that it is made of would be a false alarm: they are read first.
+func TestTotalsAreReadAfterTheEffectsThatTheyAreMadeOf(t *testing.T) {
+	file := least + `effects: [{from: {component: shop, request: "GET /entries?after=${cursor}"}, id: n, unit: order, step: count}]
+totals: [{name: total, from: {component: shop, request: GET /total}}]
+`
+	i, rec := wire(t, strings.Replace(file, "claims: {}", "claims: {steps: [{name: count}], totals: [{name: total, equals: 0, terms: [{observed: total}]}]}", 1),
+		map[string]func(*http.Request) (int, string){
+			"GET /entries": func(r *http.Request) (int, string) {
+				if r.URL.Query().Get("after") == "2" {
+					return 200, "[]"
+				}
+				return 200, `[{"n": 1, "order": "u-1"}, {"n": 2, "order": "u-2"}]`
+			},
+			"GET /total": says(200, `{"total": 2}`),
+		})
+	require.NoError(t, i.Totals(t.Context()))
+	var kinds []history.Kind
+	for _, e := range rec.events {
+		kinds = append(kinds, e.Kind)
+	}
+	assert.Equal(t, []history.Kind{history.KindEffect, history.KindEffect, history.KindObserve}, kinds)
+}
