@@ -32,6 +32,13 @@ func (i *instance) Backlog(ctx context.Context) (targets.Backlog, error) {
 	if i.activity.silentFor() < time.Duration(i.Idle.Silence) {
 		b.InProgress = 1
 	}
+	if b.Quiet() { // effects that are read as rows are seen late: what looks like rest is none before they are all there
+		for _, e := range i.effects {
+			if err := drain(ctx, e.read); err != nil {
+				return b, err
+			}
+		}
+	}
 	b.Done = int(i.activity.count.Load())
 	return b, nil
 }

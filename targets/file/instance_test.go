@@ -394,3 +394,23 @@ totals: [{name: total, from: {component: shop, request: GET /total}}]
 	}
 	assert.Equal(t, []history.Kind{history.KindEffect, history.KindEffect, history.KindObserve}, kinds)
 }
+
+// A target whose effects are rows has not come to rest before they were read: what is recorded after that belongs to no rest.
+func TestRowsThatWereNotReadYetAreNoRest(t *testing.T) {
+	file := strings.Replace(least, "silence: 1s", "queued: [{from: {component: shop, request: GET /work}}]", 1) +
+		"effects: [{from: {component: shop, request: \"GET /entries?after=${cursor}\"}, id: n, unit: order, step: count}]\n"
+	work := `{"n": 1}`
+	i, rec := wire(t, file, map[string]func(*http.Request) (int, string){
+		"GET /work":    func(*http.Request) (int, string) { return 200, work },
+		"GET /entries": says(200, `[{"n": 1, "order": "u-1"}]`),
+	})
+	first, err := i.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, rec.events, "it is busy: nobody asks what has landed")
+	work = `{"n": 0}`
+	second, err := i.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.True(t, second.Quiet())
+	assert.Len(t, rec.events, 1)
+	assert.Greater(t, second.Done, first.Done, "the look before it was another one")
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// tally keeps jobs and counts them.
+type tally struct {
+	db *sql.DB
+
+	// A mistake that real systems make; "": none. With memory a job is answered before it is in the file, which it comes to now and then. With
+	// two-steps what was counted is marked in a transaction of its own, when the counter next wakes.
+	mistake string
+	wakes   int // of the counter
+
+	mu      sync.Mutex
+	unsaved []job    // with memory
+	counted []string // with two-steps: not marked yet
+}
+
+// save brings a job into the file, or with a mistake only near it.
+func (t *tally) save(ctx context.Context, j job) error {
+	if t.mistake == "memory" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.unsaved = append(t.unsaved, j)
+		return nil
+	}
+	return t.write(ctx, j)
+}
+
+func (t *tally) write(ctx context.Context, j job) error {
+	_, err := t.db.ExecContext(ctx, `INSERT OR IGNORE INTO jobs VALUES (?, ?, 'open')`, j.ID, j.Amount)
+	return err
+}
+
+// countEvery is how long a job waits at most.
+const countEvery = 20 * time.Millisecond
+
+// count counts until ctx ends, and then once more. What cannot be counted stays open, and is there when it next wakes.
+func (t *tally) count(ctx context.Context) {
+	tick := time.NewTicker(countEvery)
+	defer tick.Stop()
+	for last := false; !last; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			last = true
+		}
+		if err := t.countOpen(context.WithoutCancel(ctx)); err != nil {
+			fmt.Fprintln(os.Stderr, "not counted:", err)
+		}
+	}
+}
+
+const (
+	enter = `INSERT INTO entries (job, amount) SELECT id, amount FROM jobs WHERE state = 'open'`
+	add   = `UPDATE total SET amount = amount + (SELECT sum(amount) FROM jobs WHERE state = 'open')`
+	mark  = `UPDATE jobs SET state = 'done' WHERE state = 'open'`
+)
+
+// countOpen counts what is open, and marks it, in one transaction.
+func (t *tally) countOpen(ctx context.Context) error {
+	if err := t.slip(ctx); err != nil {
+		return err
+	}
+	var open bool
+	if err := t.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'open')`).Scan(&open); err != nil || !open {
+		return err
+	}
+	if t.mistake == "two-steps" {
+		return t.enterOnly(ctx)
+	}
+	return t.do(ctx, enter, add, mark)
+}
+
+// do does all of it or nothing.
+func (t *tally) do(ctx context.Context, statements ...string) error {
+	tx, err := t.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing left of it
+	for _, s := range statements {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
