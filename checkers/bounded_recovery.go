@@ -238,6 +238,9 @@ func (r *recovering) losses() {
 		}
 	}
 	excused.sort()
+	if lastBegin != none {
+		r.checked += r.whole.acknowledgedBefore(int64(r.at(lastBegin)))
+	}
 	for u := range r.units {
 		x := &r.units[u]
 		if !x.acknowledged() || lastBegin == none || x.acked > lastBegin {

@@ -30,10 +30,10 @@ func checkDeadlines(c *Case) Judgement {
 	}
 	d := deadlines{instants: newInstants(c)}
 	var idle []string
-	for _, claim := range c.claims.Deadlines {
+	for k, claim := range c.claims.Deadlines {
 		before := d.checked + d.doubts
 		d.hold(claim)
-		if d.checked+d.doubts == before {
+		if d.checked+d.doubts == before && c.whole.held(k) == 0 {
 			idle = append(idle, fmt.Sprintf("nothing could be held against the deadline %q", clip(claim.Name, 60)))
 		}
 	}

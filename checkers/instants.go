@@ -50,7 +50,9 @@ func (t *instants) parse(text string) (in instant, err error) {
 		in.says = "was recorded " + clip(in.name, 60)
 	case "state":
 		in.says = "was " + clip(in.name, 60)
-		in.state = t.life.number(in.name)
+		if in.state = t.life.number(in.name); in.state < 0 && in.name != "" {
+			return in, fmt.Errorf("no unit is in the state %q", clip(in.name, 60))
+		}
 	case "submit":
 		in.says = "was acknowledged"
 		if text == in.verb {

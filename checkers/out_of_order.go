@@ -24,6 +24,7 @@ var orderedDelivery = Guarantee{
 // queue is one claim on order, and the arrivals that it speaks of.
 type queue struct {
 	sequence
+	claim    int // its number
 	gaps     bool
 	arrivals []arrival
 }
@@ -47,7 +48,7 @@ func checkOrder(c *Case) Judgement {
 			return Judgement{Guarantee: name, Status: Unknown, Reason: err.Error()}
 		}
 		sequences = append(sequences, q)
-		queues[k] = queue{sequence: q, gaps: o.Gaps}
+		queues[k] = queue{sequence: q, claim: k, gaps: o.Gaps}
 	}
 	c.arrive(queues, c.claimed(sequences, c.fenced()))
 	checked := 0
@@ -88,7 +89,9 @@ func (q *queue) judge() (checked int, suspects []suspect) {
 		if len(arrivals) < 2 {
 			continue
 		}
-		checked++
+		if q.per == "unit" || q.c.whole == nil { // a scan has counted what many units share
+			checked++
+		}
 		for k, a := range arrivals {
 			arrivals[k] = q.arrivals[a].event
 		}
@@ -112,7 +115,7 @@ func (q *queue) disorder(events []uint32) (suspects []suspect) {
 					known[c.H.Token[e]] = true
 				}
 			}
-			if !known[c.H.Token[i]] || judgedOnce(c.steps[c.step(c.H.Step[i])]) {
+			if q.firstOf(i, known) || judgedOnce(c.steps[c.step(c.H.Step[i])]) {
 				suspects = append(suspects, q.late(highest, i))
 			}
 		}
@@ -135,11 +138,34 @@ func (q *queue) missing(events []uint32) (suspects []suspect) {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, func(a, b uint32) int { return cmp.Or(cmp.Compare(number(a), number(b)), cmp.Compare(a, b)) })
 	for k, i := range sorted[1:] {
-		if before := sorted[k]; number(i)-number(before) > 1 {
+		if before := sorted[k]; number(i)-number(before) > 1 && q.lacks(i, number(before)+1, number(i)-1) {
 			suspects = append(suspects, q.gap(before, i))
 		}
 	}
 	return suspects
+}
+
+// firstOf tells that an event that came late is the first of its number, given the numbers that came before.
+func (q *queue) firstOf(i uint32, known map[uint64]bool) bool {
+	if w := q.c.whole; w != nil && q.per != "unit" {
+		return w.cameLate(i)
+	}
+	return !known[q.c.H.Token[i]]
+}
+
+// lacks tells that numbers that are missing in the sequence of an event are not only left out of a part of the history.
+func (q *queue) lacks(i uint32, from, to uint64) bool {
+	if q.c.whole == nil || q.per == "unit" {
+		return true
+	}
+	name := q.c.str(q.c.H.Key[i])
+	switch q.per {
+	case "component":
+		name = q.c.str(q.c.H.Comp[i])
+	case "step":
+		name = q.c.str(q.c.H.Step[i])
+	}
+	return q.c.whole.neverCame(q.claim, name, from, to)
 }
 
 func (q *queue) late(highest, i uint32) suspect {

@@ -34,6 +34,7 @@ type scan struct {
 	flight  flight
 	phases  *history.History // events of phases alone
 	rules   []rule           // those that may have something to say
+	ears    []ear            // what these look at the events with
 	extents []extent         // of the blocks
 
 	total  totals
@@ -56,6 +57,11 @@ func newScan(r *history.Reader, spec Spec) *scan {
 	s.rules = s.concerned()
 	s.follow()
 	s.guard()
+	for _, r := range s.rules {
+		if r.listens != nil {
+			s.ears = append(s.ears, ear{r.guarantee, r.listens(s)})
+		}
+	}
 	return s
 }
 
@@ -64,6 +70,9 @@ func (s *scan) run() error {
 	err := s.r.Each(func(b *history.Block) error {
 		s.begin(b)
 		s.rows(b)
+		for _, l := range s.ears {
+			l.block(s, b)
+		}
 		s.last = b.T[b.Len()-1]
 		s.latest = max(s.latest, s.last)
 		return s.err
@@ -77,6 +86,9 @@ func (s *scan) run() error {
 	s.giveUp = s.giveUp || s.unsaid && s.stepNamed("") >= 0
 	for _, t := range s.trails {
 		t.close(s)
+	}
+	for _, l := range s.ears {
+		l.end(s)
 	}
 	return nil
 }

@@ -72,6 +72,9 @@ func (s *scan) weigh(e *ending) {
 			}
 		}
 	}
+	for _, l := range s.ears {
+		s.census.checked[l.guarantee] += l.checked(s)
+	}
 }
 
 // doubted tells that a unit of such a life must be looked at.

@@ -21,6 +21,8 @@ type rule struct {
 	checks func(*ending, *life) bool
 	// counts is the same for what there may be several of in one unit.
 	counts func(*ending, *life) int
+	// listens gives what looks at the events themselves; nil: nothing does.
+	listens func(*scan) listener
 	// all tells that with these claims the whole history is judged; nil: never.
 	all func(*history.Claims) bool
 }
@@ -37,17 +39,18 @@ var scanRules = []rule{
 	{guarantee: "no-stuck-work", doubts: func(_ *ending, x *life) bool { return x.kind == open && !x.has(lifeDead) },
 		checks: func(_ *ending, x *life) bool { return x.kind != unseen && x.kind != absent }},
 	{guarantee: "idempotent-answers", doubts: func(_ *ending, x *life) bool { return x.attempts > 1 }},
-	{guarantee: "fencing", claimed: func(c *history.Claims) bool { return len(c.Fencing) > 0 }, all: always},
-	{guarantee: "ordered-delivery", claimed: func(c *history.Claims) bool { return len(c.Ordering) > 0 }, all: always},
+	{guarantee: "fencing", claimed: func(c *history.Claims) bool { return len(c.Fencing) > 0 }, listens: newFences},
+	{guarantee: "ordered-delivery", claimed: func(c *history.Claims) bool { return len(c.Ordering) > 0 }, listens: newOrders},
 	{guarantee: "bounded-retries", claimed: func(c *history.Claims) bool { return len(c.Retries) > 0 }, marks: (*scan).isChunk,
 		doubts: (*ending).mayRetryWrongly, counts: (*ending).attempted, all: func(c *history.Claims) bool { return len(c.Feeds) == 0 }},
-	{guarantee: "honoured-deadlines", claimed: func(c *history.Claims) bool { return len(c.Deadlines) > 0 }, all: always},
+	{guarantee: "honoured-deadlines", claimed: func(c *history.Claims) bool { return len(c.Deadlines) > 0 }, listens: newDeadlines},
 	{guarantee: "dead-letters-accounted", claimed: func(c *history.Claims) bool { return c.DeadLetters != nil }, doubts: (*ending).mayBeMisplaced},
 	{guarantee: "authorised-actions", claimed: func(c *history.Claims) bool { return len(c.Privileges) > 0 }, marks: (*scan).isPrivileged},
 	{guarantee: "checkpoint-progress", claimed: func(c *history.Claims) bool { return len(c.Checkpoints) > 0 }, marks: (*scan).isChunk},
 	{guarantee: "conserved-totals", claimed: func(c *history.Claims) bool { return len(c.Totals) > 0 }, all: always},
-	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, all: always},
-	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, all: always},
+	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, listens: newTraces},
+	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, listens: newRecoveries,
+		doubts: func(e *ending, x *life) bool { return e.claims.Recovery.Loss != nil && e.mayBeLost(x) }},
 	{guarantee: "graceful-drain", claimed: func(c *history.Claims) bool { return len(c.Drain) > 0 }, doubts: (*ending).mayBeCut},
 	{guarantee: "compensation-order", marks: func(s *scan, x *history.Shape) bool { return x.Kind == history.KindEffect && s.name(x.Op) == "undo" },
 		doubts: func(_ *ending, x *life) bool { return x.steps&(bitAuditUndo*everyStep) != 0 }},

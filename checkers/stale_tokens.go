@@ -94,13 +94,15 @@ func checkFencing(c *Case) Judgement {
 func (p *fencingPass) judge(name string) Judgement {
 	suspects, checked := p.late, 0
 	for s := range p.steps {
-		if !p.shows[s] {
+		if !p.shows[s] && !p.whole.showsTokens(s) {
 			suspects = append(suspects, p.begins[s]...)
 		}
 	}
 	for k := range p.fences {
 		f := &p.fences[k]
-		checked += f.used()
+		if f.per == "unit" || p.whole == nil { // a scan has counted what many units share
+			checked += f.used()
+		}
 		suspects = append(suspects, f.shared()...)
 	}
 	j := p.judgement(name, "resources that a token guards", checked, suspects)
