@@ -66,7 +66,7 @@ func (p *process) alone(ctx context.Context, schemas ...store.Schema) error {
 	if err := p.store(ctx, p.cfg.component, append(schemas, audit.Schema)...); err != nil {
 		return err
 	}
-	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, nil)
+	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, nil, nil)
 	p.ready = append(p.ready, p.reads)
 	p.observe = append(p.observe, p.observeChain)
 	p.records = p.chainRecords

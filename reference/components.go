@@ -18,6 +18,7 @@ import (
 	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/inventory"
 	"github.com/wreckon/wreckon/reference/lease"
+	"github.com/wreckon/wreckon/reference/message"
 	"github.com/wreckon/wreckon/reference/orders"
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/payments"
@@ -123,7 +124,8 @@ func buildSaga(ctx context.Context, p *process) error {
 	if err := p.service(ctx, saga.Schema); err != nil {
 		return err
 	}
-	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Moves: p.cfg.parts.Moves, Log: p.log}
+	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Moves: p.cfg.parts.Moves, Keep: p.cfg.parts.Sagas,
+		Log: p.log}
 	p.consume("ORDERS", "saga-orders", orders.SubjectCreated, broker.AfterWork, o.Created)
 	p.consume("REPLIES", "saga-replies", "replies.>", broker.AfterWork, o.Replied)
 	p.counts(o.Open)
@@ -214,12 +216,17 @@ func (p *process) open(ctx context.Context, schemas ...store.Schema) error {
 	}
 	p.inbox = &inbox.Inbox{DB: p.db, Failures: p.cfg.parts.Failures}
 	p.box = outbox.NewBox(p.cfg.component)
-	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, p.box)
+	p.trail = p.cfg.parts.Trail(p.cfg.component, p.db, p.box, dialled{p})
 	p.ready = append(p.ready, p.reads)
 	p.idle = append(p.idle, p.unsent)
 	p.observe = append(p.observe, p.observeOutbox, p.observeInbox, p.observeChain)
 	return nil
 }
+
+// dialled is the broker, once dial was called.
+type dialled struct{ *process }
+
+func (d dialled) Publish(ctx context.Context, m message.Message) error { return d.conn.Publish(ctx, m) }
 
 // dial begins to connect to the broker, and makes readiness depend on it.
 func (p *process) dial() (err error) {

@@ -40,6 +40,8 @@ type config struct {
 	breakerAfter  int
 	outboxLimit   int64
 
+	clockOffset time.Duration // any
+
 	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window time.Duration
 
 	controlToken, gatewayToken string
@@ -97,6 +99,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.DurationVar(&c.drain, "drain", 5*time.Second, "how long stopping may take")
 	flags.DurationVar(&c.poll, "poll", 5*time.Millisecond, "how often the relay looks for rows of another process, and a worker for work")
 	flags.DurationVar(&c.chunk, "chunk", 20*time.Millisecond, "how long a worker works on one chunk of a job")
+	flags.DurationVar(&c.clockOffset, "clock-offset", 0, "by how much the clock of a worker's machine is ahead of the queue's; negative: behind")
 	flags.DurationVar(&c.hold, "hold", 15*time.Minute, "how long a seat is held for a booking that is not confirmed")
 	flags.DurationVar(&c.window, "window", 200*time.Millisecond, "how long readings are collected before a batch is made of them")
 	if err := flags.Parse(args[1:]); err != nil {

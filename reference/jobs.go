@@ -18,7 +18,7 @@ func buildQueue(ctx context.Context, p *process) error {
 	if err := p.alone(ctx, jobs.Schema, lease.Schema, idempotency.Schema); err != nil {
 		return err
 	}
-	q := &jobs.Queue{DB: p.db, Trail: p.trail, Lease: p.cfg.lease, Fence: p.cfg.parts.JobFence}
+	q := &jobs.Queue{DB: p.db, Trail: p.trail, Lease: p.cfg.lease, Fence: p.cfg.parts.JobFence, Clock: p.cfg.parts.JobClock}
 	p.public = jobs.Handler(q, p.log) // not metered: a worker that has nothing to do asks for work all the time
 	p.waitsFor(q.Open)                // whatever becomes of its worker, the lease of an open job expires and somebody takes it
 	p.observe = append(p.observe, p.observeLeases, q.Observe)
@@ -28,11 +28,11 @@ func buildQueue(ctx context.Context, p *process) error {
 // buildWorker builds one of the workers. It has nothing of its own that would be lost with it.
 func buildWorker(_ context.Context, p *process) error {
 	g := p.gateway()
-	q := jobs.NewClient(p.cfg.queue, p.cfg.gatewayTimeout)
+	q := jobs.NewClient(p.cfg.queue, p.cfg.gatewayTimeout, func() time.Time { return time.Now().Add(p.cfg.clockOffset) })
 	p.closers = append(p.closers, func(context.Context) error { q.Close(); return nil })
 	w := &jobs.Worker{
 		Owner: fmt.Sprintf("%s-%d-%d", p.cfg.component, os.Getpid(), time.Now().UnixNano()),
-		Queue: q, Advance: p.cfg.parts.JobAdvance, Stopped: p.cfg.parts.JobStopped,
+		Queue: q, Resume: p.cfg.parts.JobResume, Advance: p.cfg.parts.JobAdvance, Stopped: p.cfg.parts.JobStopped,
 		Slots: p.cfg.workers, Poll: p.cfg.poll, Backoff: p.backoff("jobs"), Meter: &p.meter, Log: p.log,
 		Chunk: func(ctx context.Context, j jobs.Grant, n, try int) (gateway.Answer, error) {
 			if err := policy.Sleep(ctx, p.cfg.chunk); err != nil { // the work itself
@@ -40,7 +40,8 @@ func buildWorker(_ context.Context, p *process) error {
 			}
 			one, cancel := context.WithTimeout(ctx, p.cfg.gatewayTimeout)
 			defer cancel()
-			call := gateway.Call{OrderID: j.JobID, Key: p.cfg.parts.JobKey(j, n), Token: j.Token, Fenced: true, Trace: j.Trace, Try: try}
+			call := gateway.Call{OrderID: j.JobID, Key: p.cfg.parts.JobKey(j, n), Token: j.Token, Fenced: p.cfg.parts.JobFenced,
+				Trace: j.Trace, Try: try}
 			return g.Process(one, call, n, j.Account, j.Amount)
 		},
 	}

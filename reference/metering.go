@@ -30,7 +30,8 @@ func buildIngester(ctx context.Context, p *process) error {
 	}
 	g := p.gateway()
 	in := &metering.Ingester{
-		DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Cut: p.cfg.parts.MeterCut, Settle: p.cfg.parts.MeterSettle,
+		DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail,
+		Claim: p.cfg.parts.MeterClaim(), Cut: p.cfg.parts.MeterCut, Settle: p.cfg.parts.MeterSettle,
 		Send: func(ctx context.Context, b metering.Batch, lines []gateway.Line) ([]uint64, error) {
 			ctx, cancel := context.WithTimeout(ctx, p.cfg.gatewayTimeout)
 			defer cancel()

@@ -186,6 +186,9 @@ func (p *process) store(ctx context.Context, service string, schemas ...store.Sc
 		}
 		q := u.Query()
 		q.Set("search_path", service)
+		for name, value := range p.cfg.parts.Session {
+			q.Set(name, value)
+		}
 		u.RawQuery = q.Encode()
 		place = u.String()
 	}

@@ -18,6 +18,9 @@ const (
 	jobEvery  = 2
 )
 
+// clockAhead is by how much the clock of the second worker's machine is ahead of the others: longer than a lease lasts.
+const clockAhead = 3 * time.Second
+
 // Jobs describes the reference's job system: a queue and two workers, which do each job in chunks.
 func Jobs() Target {
 	t := Target{
@@ -85,8 +88,13 @@ func newJobs(w Wiring) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A lease that outlives a restart would hide how a job is taken over.
-	r.trail, r.args = "queue", func(string) []string { return []string{"--lease", "1s", "--workers", "4"} }
+	r.trail, r.args = "queue", func(c string) []string {
+		args := []string{"--lease", "1s", "--workers", "4"} // a lease that outlives a restart would hide how a job is taken over
+		if c == "worker-2" {                                // no two machines show the same time
+			args = append(args, "--clock-offset", clockAhead.String())
+		}
+		return args
+	}
 	r.client = func() workloads.Client {
 		return &jobClient{base: "http://" + w.Dial[Edge{From: "client", To: "queue"}.Name()], http: r.public}
 	}

@@ -30,7 +30,7 @@ func open(t *testing.T, schemas ...store.Schema) *store.DB {
 
 func TestEntriesFormAChainThatRolledBackOnesAreNotIn(t *testing.T) {
 	db := open(t, audit.Schema, outbox.Schema)
-	trail := audit.Transactional("payments", db, outbox.NewBox("payments"))
+	trail := audit.Transactional("payments", db, outbox.NewBox("payments"), nil)
 	failure := errors.New("no")
 	for n := range 6 {
 		err := db.Write(t.Context(), func(tx *store.Tx) error {
@@ -107,7 +107,7 @@ func TestTheLedgerHoldsEachEntryOnce(t *testing.T) {
 func TestEntriesTravelThroughTheOutbox(t *testing.T) {
 	db := open(t, audit.Schema, outbox.Schema, audit.LedgerSchema, inbox.Schema)
 	box := outbox.NewBox("api")
-	trail := audit.Transactional("api", db, box)
+	trail := audit.Transactional("api", db, box, nil)
 	for range 5 {
 		require.NoError(t, db.Write(t.Context(), func(tx *store.Tx) error {
 			return trail.Append(tx, audit.Entry{OrderID: "o-1", Transition: "amended"})

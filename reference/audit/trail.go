@@ -80,12 +80,13 @@ type Trail interface {
 	Run(ctx context.Context) error
 }
 
-// Open makes the trail of a source; see Transactional.
-type Open func(source string, db *store.DB, box *outbox.Box) Trail
+// Open makes the trail of a source; see Transactional. box and pub are ways out of the service: nil where it has no broker, and the trail is read
+// where it is written.
+type Open func(source string, db *store.DB, box *outbox.Box, pub outbox.Publisher) Trail
 
-// Transactional is the trail that keeps the promise: an entry is a row of the transaction it tells about.
-func Transactional(source string, _ *store.DB, box *outbox.Box) Trail {
-	return transactional{Chain{Source: source, Box: box}}
+// Transactional is the trail that keeps the promise: an entry is a row of the transaction it tells about, and so is the message that it leaves with.
+func Transactional(source string, _ *store.DB, box *outbox.Box, _ outbox.Publisher) Trail {
+	return transactional{NewChain(source, box)}
 }
 
 type transactional struct{ chain Chain }
@@ -97,10 +98,18 @@ func (t transactional) Run(context.Context) error { return nil }
 // Chain is the chain of one source in its own database, and the way out of it.
 type Chain struct {
 	Source string
-	Box    *outbox.Box // nil: the trail stays here and is read with After
+	Send   func(tx *store.Tx, m message.Message) error // nil: the trail stays here and is read with After
 }
 
-// Link adds one entry to the end of the chain and to the outbox. There must be one at a time who does: it takes the transaction's turn.
+// NewChain is a chain whose entries leave through an outbox; nil: they stay.
+func NewChain(source string, box *outbox.Box) Chain {
+	if box == nil {
+		return Chain{Source: source}
+	}
+	return Chain{Source: source, Send: box.AddBulk}
+}
+
+// Link adds one entry to the end of the chain, and sends it. There must be one at a time who does: it takes the transaction's turn.
 func (c Chain) Link(tx *store.Tx, e Entry) error {
 	if err := tx.Turn(); err != nil {
 		return fmt.Errorf("append audit entry: %w", err)
@@ -121,14 +130,14 @@ func (c Chain) Link(tx *store.Tx, e Entry) error {
 	if _, err := tx.Exec(`INSERT INTO audit (seq, hash, body) VALUES (?, ?, ?)`, line.Seq, line.Hash, line.Body); err != nil {
 		return fmt.Errorf("append audit entry: %w", err)
 	}
-	if c.Box == nil {
+	if c.Send == nil {
 		return nil
 	}
 	data, err := json.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("append audit entry: %w", err)
 	}
-	return c.Box.AddBulk(tx, message.Message{Subject: "audit." + c.Source, Trace: e.Trace, Data: data})
+	return c.Send(tx, message.Message{Subject: "audit." + c.Source, Trace: e.Trace, Data: data})
 }
 
 func head(tx *store.Tx) (seq uint64, hash string, err error) {

@@ -30,7 +30,7 @@ func newOffice(t *testing.T, hold, ttl time.Duration) *booking.Office {
 		booking.Schema, lease.Schema, idempotency.Schema, audit.Schema)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return &booking.Office{DB: db, Trail: audit.Transactional("bookings", db, nil), Hold: hold, Lease: ttl,
+	return &booking.Office{DB: db, Trail: audit.Transactional("bookings", db, nil, nil), Hold: hold, Lease: ttl,
 		Settle: booking.MoveSeat, Over: booking.HeldTooLong}
 }
 

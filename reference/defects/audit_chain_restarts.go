@@ -25,7 +25,7 @@ var AuditChainRestarts = Defect{
 	Apply:   func(p *parts.Parts) { p.Trail = seamed },
 }
 
-func seamed(source string, _ *store.DB, box *outbox.Box) audit.Trail {
+func seamed(source string, _ *store.DB, box *outbox.Box, _ outbox.Publisher) audit.Trail {
 	return &seam{source: source, box: box}
 }
 

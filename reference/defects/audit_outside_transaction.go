@@ -26,8 +26,8 @@ var AuditOutsideTransaction = Defect{
 // flushEvery is how long an entry waits to be written.
 const flushEvery = 150 * time.Millisecond
 
-func buffered(source string, db *store.DB, box *outbox.Box) audit.Trail {
-	return &buffer{db: db, chain: audit.Chain{Source: source, Box: box}}
+func buffered(source string, db *store.DB, box *outbox.Box, _ outbox.Publisher) audit.Trail {
+	return &buffer{db: db, chain: audit.NewChain(source, box)}
 }
 
 type buffer struct {

@@ -21,7 +21,9 @@ var DrainIgnoresSIGTERM = Defect{
 	Falls:   "graceful-drain",
 	Apply: func(p *parts.Parts) {
 		right := p.Trail
-		p.Trail = func(source string, db *store.DB, box *outbox.Box) audit.Trail { return tidied{right(source, db, box)} }
+		p.Trail = func(source string, db *store.DB, box *outbox.Box, pub outbox.Publisher) audit.Trail {
+			return tidied{right(source, db, box, pub)}
+		}
 	},
 }
 

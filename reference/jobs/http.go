@@ -55,14 +55,12 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handler) claim(w http.ResponseWriter, r *http.Request) {
-	var who struct {
-		Owner string `json:"owner"`
-	}
+	var who question
 	if err := rpc.Read(w, r, &who); err != nil || who.Owner == "" {
 		h.answer(w, r, nil, errors.Join(rpc.ErrBad, err))
 		return
 	}
-	grant, err := h.queue.Claim(r.Context(), who.Owner)
+	grant, err := h.queue.Claim(r.Context(), who.Owner, who.At)
 	h.answer(w, r, grant, err)
 }
 

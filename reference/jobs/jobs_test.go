@@ -34,7 +34,7 @@ func newQueue(t *testing.T, ttl time.Duration) *jobs.Queue {
 	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), store.Off, jobs.Schema, lease.Schema, idempotency.Schema, audit.Schema)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return &jobs.Queue{DB: db, Trail: audit.Transactional("queue", db, nil), Lease: ttl, Fence: jobs.Fenced}
+	return &jobs.Queue{DB: db, Trail: audit.Transactional("queue", db, nil, nil), Lease: ttl, Fence: jobs.Fenced, Clock: jobs.OwnClock}
 }
 
 func submit(t *testing.T, q *jobs.Queue, id string) {
@@ -45,7 +45,7 @@ func submit(t *testing.T, q *jobs.Queue, id string) {
 
 func claim(t *testing.T, q *jobs.Queue, owner string) *jobs.Grant {
 	t.Helper()
-	g, err := q.Claim(t.Context(), owner)
+	g, err := q.Claim(t.Context(), owner, time.Now())
 	require.NoError(t, err)
 	return g
 }
@@ -81,7 +81,7 @@ func TestOneWorkerAtATimeHoldsAJob(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range 8 {
 		all.Go(func() {
-			g, err := q.Claim(t.Context(), fmt.Sprint("w", n))
+			g, err := q.Claim(t.Context(), fmt.Sprint("w", n), time.Now())
 			assert.NoError(t, err)
 			mu.Lock()
 			defer mu.Unlock()
@@ -167,10 +167,10 @@ func newPlant(t *testing.T, ttl time.Duration, chunk jobs.Chunk) *plant {
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	client := jobs.NewClient(server.URL, time.Second)
+	client := jobs.NewClient(server.URL, time.Second, time.Now)
 	t.Cleanup(client.Close)
 	p.worker = &jobs.Worker{
-		Owner: "w", Queue: client, Chunk: chunk, Verify: everything, Advance: jobs.WorkThenSave, Stopped: jobs.WhenTold, Slots: 2, Poll: time.Millisecond,
+		Owner: "w", Queue: client, Chunk: chunk, Verify: everything, Resume: jobs.BehindCheckpoint, Advance: jobs.WorkThenSave, Stopped: jobs.WhenTold, Slots: 2, Poll: time.Millisecond,
 		Backoff: policy.NewBackoff(time.Millisecond, 5*time.Millisecond, rand.New(rand.NewPCG(1, 2))), Meter: &p.meter,
 		Log: slog.New(slog.DiscardHandler),
 	}

@@ -9,7 +9,8 @@
 // a worker that was asleep can neither move the job's place back nor finish what another is working on. A checkpoint is saved after
 // the chunks that it covers, never before. A chunk's effect is asked for under a key made of the job and the chunk alone, so that doing it
 // again is asking again. When all are done, the worker asks the other side what it has, and does what is missing, before the job counts
-// as finished: what was done by many, over a long time, is not believed because a number says so. A data migration is such a job.
+// as finished: what was done by many, over a long time, is not believed because a number says so. A data migration is such a job. Leases
+// expire by the queue's clock alone, however wrong those of the workers are.
 //
 // Cost: one call to verify, a lease to extend while work goes on, one write for each checkpoint, and after a crash the wait until the lease expires. Breaks:
 // if the party that a chunk has its effect at forgets keys sooner than a job can be resumed.
@@ -112,7 +113,14 @@ type Queue struct {
 	Trail audit.Trail
 	Lease time.Duration // how long a worker may be silent before another takes over
 	Fence Fence
+	Clock Clock
 }
+
+// Clock says what time it is for a lease, when somebody asked at a time by his own clock; see OwnClock.
+type Clock func(asked time.Time) time.Time
+
+// OwnClock is that of the queue's machine. No two clocks show the same, so the leases are judged by one, and nobody else's is asked.
+func OwnClock(time.Time) time.Time { return time.Now() }
 
 // Submit accepts a job, once for each key, and returns the answer that every request with this key gets.
 func (q *Queue) Submit(ctx context.Context, key, trace string, j Job) (answer []byte, err error) {
@@ -161,15 +169,16 @@ func (q *Queue) Status(ctx context.Context, id string) (Status, error) {
 	return s, nil
 }
 
-// Claim grants the oldest job that is open and that nobody holds, or nil.
-func (q *Queue) Claim(ctx context.Context, owner string) (grant *Grant, err error) {
+// Claim grants the oldest job that is open and that nobody holds, or nil. at is when the owner asked, by his clock.
+func (q *Queue) Claim(ctx context.Context, owner string, at time.Time) (grant *Grant, err error) {
 	err = q.DB.Write(ctx, func(tx *store.Tx) error {
+		now := q.Clock(at)
 		var g Grant
 		var body []byte
 		var state string
 		err := tx.Row(`SELECT body, state, place, attempts + 1, trace FROM jobs LEFT JOIN leases ON resource = job_id
 			WHERE state IN ('queued', 'running') AND (owner IS NULL OR owner = '' OR expires_at <= ?) ORDER BY number LIMIT 1`,
-			[]any{time.Now().UnixMilli()}, &body, &state, &g.Place, &g.Attempt, &g.Trace)
+			[]any{now.UnixMilli()}, &body, &state, &g.Place, &g.Attempt, &g.Trace)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -179,7 +188,7 @@ func (q *Queue) Claim(ctx context.Context, owner string) (grant *Grant, err erro
 		if err := json.Unmarshal(body, &g.Job); err != nil {
 			return err
 		}
-		l, err := lease.Acquire(tx, g.JobID, owner, q.Lease)
+		l, err := lease.AcquireAt(tx, g.JobID, owner, now, q.Lease)
 		if err != nil {
 			return err
 		}
@@ -209,10 +218,12 @@ type Report struct {
 	Token  uint64 `json:"token"`
 	Place  int    `json:"place"` // chunks that are done, all up to this one
 	Reason string `json:"reason,omitempty"`
+
+	At time.Time `json:"at"` // when it was said, by the worker's clock
 }
 
 func (q *Queue) held(r Report) lease.Lease {
-	return lease.Lease{Resource: r.JobID, Owner: r.Owner, Token: r.Token, Expires: time.Now().Add(q.Lease)}
+	return lease.Lease{Resource: r.JobID, Owner: r.Owner, Token: r.Token, Expires: q.Clock(r.At).Add(q.Lease)}
 }
 
 // Extend keeps the lease of a worker that is alive.

@@ -22,6 +22,7 @@ type Worker struct {
 	Queue   *Client
 	Chunk   Chunk
 	Verify  Verify
+	Resume  Resume
 	Advance Advance
 	Stopped Stopped
 	Slots   int           // jobs worked on at once
@@ -38,6 +39,12 @@ type Chunk func(ctx context.Context, g Grant, n, try int) (gateway.Answer, error
 
 // Verify lists the chunks of a job that the party outside has, in any order.
 type Verify func(ctx context.Context, g Grant) (there []int, err error)
+
+// Resume says how many chunks of a job that was granted are done; see BehindCheckpoint.
+type Resume func(g Grant) (place int)
+
+// BehindCheckpoint goes on where the last checkpoint was saved, by whomever.
+func BehindCheckpoint(g Grant) (place int) { return g.Place }
 
 // Advance does the chunk n and makes it known, in the order on which the promise hangs; see WorkThenSave.
 type Advance func(ctx context.Context, work func() error, save func() error) error
@@ -147,7 +154,7 @@ func (r refusal) Error() string { return r.reason }
 
 // chunks does what is left of a job, and says how far it got. It stops between two chunks when the process is told to.
 func (w *Worker) chunks(told, ctx context.Context, g Grant) (place int, err error) {
-	for place = g.Place; place < Chunks && !w.Stopped(told); place++ {
+	for place = w.Resume(g); place < Chunks && !w.Stopped(told); place++ {
 		n := place + 1
 		work := func() error { return w.chunk(ctx, g, n) }
 		save := func() error {

@@ -59,7 +59,11 @@ type Lease struct {
 
 // Acquire takes the lease on a resource as part of tx, or returns a *HeldError.
 func Acquire(tx *store.Tx, resource, owner string, ttl time.Duration) (Lease, error) {
-	now := time.Now()
+	return AcquireAt(tx, resource, owner, time.Now(), ttl)
+}
+
+// AcquireAt is Acquire by a clock that shows now. All who use one database must go by the same.
+func AcquireAt(tx *store.Tx, resource, owner string, now time.Time, ttl time.Duration) (Lease, error) {
 	l := Lease{Resource: resource, Owner: owner, Expires: now.Add(ttl)}
 	err := tx.Row(`SELECT owner FROM leases WHERE resource = ?`, []any{resource}, &l.Over)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

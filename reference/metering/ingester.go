@@ -24,6 +24,7 @@ type Ingester struct {
 	Inbox   *inbox.Inbox
 	Box     *outbox.Box
 	Trail   audit.Trail
+	Claim   Claim
 	Cut     Cut
 	Settle  Settle
 	Send    Send
@@ -31,8 +32,18 @@ type Ingester struct {
 	Backoff *policy.Backoff
 	Meter   *broker.Meter
 	Log     *slog.Logger
+}
 
-	busy sync.Map // accounts somebody is at work on
+// Claim gives an account to whoever asks, until he gives it back, or says that somebody has it. See OneAtATime.
+type Claim func(account string) (giveBack func(), ok bool)
+
+// OneAtATime gives an account to nobody else, for however long it takes.
+func OneAtATime() Claim {
+	var busy sync.Map
+	return func(account string) (func(), bool) {
+		_, taken := busy.LoadOrStore(account, true)
+		return func() { busy.Delete(account) }, !taken
+	}
 }
 
 // Send has a batch billed, once, however often it is sent, and gives the numbers of the lines that were refused.
@@ -83,11 +94,12 @@ func (in *Ingester) Run(told, work context.Context) error {
 			continue
 		}
 		for _, account := range accounts {
-			if _, busy := in.busy.LoadOrStore(account, true); busy {
+			giveBack, ok := in.Claim(account)
+			if !ok {
 				continue
 			}
 			lanes.Go(func() {
-				defer in.busy.Delete(account)
+				defer giveBack()
 				in.account(told, work, account)
 			})
 		}

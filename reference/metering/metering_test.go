@@ -40,7 +40,7 @@ func newIntake(t *testing.T) *metering.Intake {
 	db := open(t, t.TempDir(), "intake.db", metering.IntakeSchema, idempotency.Schema)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("intake")
-	return &metering.Intake{DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("intake", db, box)}
+	return &metering.Intake{DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("intake", db, box, nil)}
 }
 
 func reading(n int, account string) metering.Reading {
@@ -112,8 +112,8 @@ func tell(t require.TestingT, handle broker.Handler, id string, v any) {
 func newIngester(db *store.DB, send metering.Send) *metering.Ingester {
 	box := outbox.NewBox("ingester")
 	return &metering.Ingester{
-		DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("ingester", db, box),
-		Cut: metering.OldestFirst, Settle: metering.InOneTransaction, Send: send, Window: time.Millisecond,
+		DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("ingester", db, box, nil),
+		Claim: metering.OneAtATime(), Cut: metering.OldestFirst, Settle: metering.InOneTransaction, Send: send, Window: time.Millisecond,
 		Backoff: policy.NewBackoff(time.Millisecond, time.Millisecond, rand.New(rand.NewPCG(1, 1))),
 		Meter:   &broker.Meter{}, Log: slog.New(slog.DiscardHandler),
 	}

@@ -26,6 +26,7 @@ import (
 // Parts are the strategies a component is built from.
 type Parts struct {
 	Turn     store.Turn          // when a transaction takes its turn
+	Session  map[string]string   // settings of connections to PostgreSQL
 	Enter    api.Enter           // how the api knows a request that comes again
 	Announce api.NewAnnounce     // how the api makes the rest of the system hear of an order
 	Pick     outbox.Pick         // which rows a relay takes
@@ -41,6 +42,7 @@ type Parts struct {
 	Unsure   int                 // status with which the api says that nobody knows
 	Close    api.NewCloser       // how the api takes the end of an order
 	Moves    saga.Moves          // what follows what
+	Sagas    saga.Keep           // where sagas are between two messages
 	Shift    inventory.NewShift  // when the stock is counted
 	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
 	Failures int                 // how often a message may fail for good
@@ -49,6 +51,9 @@ type Parts struct {
 	Listen choreography.Listen // what a service does when it hears of another
 
 	JobFence   jobs.Fence   // whether a worker may still speak for a job
+	JobClock   jobs.Clock   // by whose clock the leases on jobs expire
+	JobFenced  bool         // whether the gateway is asked to refuse what comes under an older token
+	JobResume  jobs.Resume  // where a worker begins with a job that was begun
 	JobAdvance jobs.Advance // in what order a worker does a chunk and saves its place
 	JobKey     jobs.Key     // under which name a worker asks for a chunk's effect
 	JobStopped jobs.Stopped // whether a worker leaves a job that is not finished
@@ -57,9 +62,10 @@ type Parts struct {
 	BookingOver   booking.Over   // which bookings expire
 	BookingUntil  booking.Until  // by when a confirmation must have landed
 
-	MeterReceive broker.Receive  // when the ingester acknowledges a reading
-	MeterCut     metering.Cut    // which batch of an account is sent next
-	MeterSettle  metering.Settle // in what order a batch is sent, and written down with its account's balance
+	MeterReceive broker.Receive        // when the ingester acknowledges a reading
+	MeterClaim   func() metering.Claim // who sends the batches of an account
+	MeterCut     metering.Cut          // which batch of an account is sent next
+	MeterSettle  metering.Settle       // in what order a batch is sent, and written down with its account's balance
 }
 
 // Right returns the strategies that keep the promises.
@@ -81,6 +87,7 @@ func Right() *Parts {
 		Unsure:   http.StatusServiceUnavailable,
 		Close:    api.CloseOnce,
 		Moves:    saga.Forward,
+		Sagas:    saga.Table{},
 		Shift:    inventory.InPlace,
 		SetAside: quarantine.Answer,
 		Failures: inbox.MaxFailures,
@@ -89,6 +96,9 @@ func Right() *Parts {
 		Listen: choreography.News,
 
 		JobFence:   jobs.Fenced,
+		JobClock:   jobs.OwnClock,
+		JobFenced:  true,
+		JobResume:  jobs.BehindCheckpoint,
 		JobAdvance: jobs.WorkThenSave,
 		JobKey:     jobs.StableKey,
 		JobStopped: jobs.WhenTold,
@@ -98,6 +108,7 @@ func Right() *Parts {
 		BookingUntil:  booking.EndOfHold,
 
 		MeterReceive: broker.AfterWork,
+		MeterClaim:   metering.OneAtATime,
 		MeterCut:     metering.OldestFirst,
 		MeterSettle:  metering.InOneTransaction,
 	}

@@ -34,7 +34,7 @@ func open(t *testing.T, subject string, amounts map[string]string) (*store.DB, h
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("inventory")
-	trail := audit.Transactional("inventory", db, box)
+	trail := audit.Transactional("inventory", db, box, nil)
 	in := &inbox.Inbox{DB: db, Dead: quarantine.Answer("inventory", box, trail)}
 	for id, amount := range amounts {
 		d := message.Delivery{Number: 1, Message: message.Message{ID: "m-" + id, Subject: subject, Trace: "trace",

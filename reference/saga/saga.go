@@ -128,6 +128,7 @@ type Orchestrator struct {
 	Box   *outbox.Box
 	Trail audit.Trail
 	Moves Moves // see Forward
+	Keep  Keep  // see Table
 	Log   *slog.Logger
 }
 
@@ -139,12 +140,11 @@ func (o *Orchestrator) Created(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		telemetry.About(ctx, telemetry.Job{ID: order.OrderID})
-		added, err := tx.Exec(`INSERT INTO sagas (order_id, state, trace, amount, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			order.OrderID, Reserving, d.Trace, order.Amount, d.Data)
+		added, err := o.Keep.Begin(tx, order, d)
 		if err != nil {
 			return fmt.Errorf("begin saga: %w", err)
 		}
-		if added == 0 {
+		if !added {
 			return nil // begun already
 		}
 		s := saga{order: order, trace: d.Trace, attempt: d.Number}
@@ -179,7 +179,7 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			return err
 		}
 		telemetry.About(ctx, telemetry.Job{ID: reply.OrderID})
-		s, err := load(tx, reply.OrderID)
+		s, err := o.load(tx, reply.OrderID)
 		if err != nil {
 			return err
 		}
@@ -204,10 +204,9 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 	})
 }
 
-func load(tx *store.Tx, id string) (saga, error) {
-	var s saga
+func (o *Orchestrator) load(tx *store.Tx, id string) (s saga, err error) {
 	var body []byte
-	err := tx.Row(`SELECT state, trace, body FROM sagas WHERE order_id = ?`, []any{id}, &s.state, &s.trace, &body)
+	s.state, s.trace, body, err = o.Keep.Load(tx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, inbox.Permanent(fmt.Errorf("load saga of order %q: %w", id, err))
 	}
@@ -222,7 +221,7 @@ func load(tx *store.Tx, id string) (saga, error) {
 
 func (o *Orchestrator) move(tx *store.Tx, s saga, m Move, reply orders.Reply) error {
 	ended := m.Ask == ""
-	if _, err := tx.Exec(`UPDATE sagas SET state = ?, ended = ? WHERE order_id = ?`, m.State, ended, s.order.OrderID); err != nil {
+	if err := o.Keep.Move(tx, s.order.OrderID, m); err != nil {
 		return fmt.Errorf("move saga: %w", err)
 	}
 	if err := o.log(tx, s, reply.Outcome, m.State); err != nil {
@@ -257,9 +256,6 @@ func (o *Orchestrator) end(tx *store.Tx, s saga, state string, reply orders.Repl
 }
 
 func (o *Orchestrator) ask(tx *store.Tx, s saga, step string) error {
-	if _, err := tx.Exec(`UPDATE sagas SET asked = ? WHERE order_id = ?`, step, s.order.OrderID); err != nil {
-		return fmt.Errorf("ask for %s: %w", step, err)
-	}
 	m, err := s.order.Command(step, s.trace)
 	if err != nil {
 		return err
@@ -280,9 +276,4 @@ func (o *Orchestrator) audit(tx *store.Tx, s saga, transition, detail string) er
 	return o.Trail.Append(tx, audit.Entry{
 		OrderID: s.order.OrderID, Transition: transition, Attempt: s.attempt, Detail: detail, Trace: s.trace,
 	})
-}
-
-// Open is how many sagas have not ended.
-func (o *Orchestrator) Open(ctx context.Context) (int64, error) {
-	return o.DB.Count(ctx, `SELECT count(*) FROM sagas WHERE ended = 0`)
 }
