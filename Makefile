@@ -12,7 +12,7 @@ SOAK    ?= 10m
 CASES   ?= 1000000
 EVENTS  ?= 100000000
 
-.PHONY: build run run-defect run-docker test test-docker images race prove bench differential fuzz soak stream clean
+.PHONY: build run run-defect run-docker test test-docker images race campaign prove bench differential fuzz soak stream clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, with the reference system inside
@@ -43,6 +43,10 @@ test-docker: build ## the container environment against a real engine, and the c
 
 race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
+
+campaign: build ## the smallest crash there is, three thousand times: make campaign RUNS=300 for fewer
+	$(GO) build -ldflags '-s -w' -o compose/tally/tally ./compose/tally
+	$(BIN) campaign compose/tally/smallest-crash.yaml --runs $(if $(filter command line,$(origin RUNS)),$(RUNS),3000) --parallel 24
 
 prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)

@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 		return usage(fmt.Errorf("%w\nsee %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(newRun(), newCheck(), newReport(), newHistory(), newSpans(), newValidate(), newList(), newExplain(), newDoctor(), newCleanup(),
-		newProve(), newTarget(), newVersion())
+		newProve(), newCampaign(), newTarget(), newVersion())
 	return root
 }
 

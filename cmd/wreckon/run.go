@@ -99,10 +99,9 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	if err != nil {
 		return usage(err)
 	}
-	for _, s := range loaded {
-		t, err := targetOf(s.Plan(f.seed, f.defect))
-		if err := errors.Join(err, canMistake(t, f.defect, environmentOf(f.env, s.Environment))); err != nil {
-			return usage(err)
+	for _, s := range loaded { // before the first one starts
+		if _, err := targetFor(f, f.plan(s, 0)); err != nil {
+			return err
 		}
 	}
 	if !f.seedSet {
@@ -111,8 +110,7 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	var runs []reports.Run
 	for i, s := range loaded {
 		for n := range f.repeat {
-			plan := s.Plan(f.seed+uint64(n), f.defect)
-			plan.Environment = cmp.Or(f.env, plan.Environment)
+			plan := f.plan(s, n)
 			if f.dryRun {
 				fmt.Fprint(cmd.OutOrStdout(), plan.String())
 				continue
@@ -131,6 +129,13 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 		}
 	}
 	return finish(cmd, f, runs)
+}
+
+// plan is that of the n-th run of a scenario.
+func (f runFlags) plan(s *scenarios.Scenario, n int) scenarios.Plan {
+	plan := s.Plan(f.seed+uint64(n), f.defect)
+	plan.Environment = cmp.Or(f.env, plan.Environment)
+	return plan
 }
 
 // finish reports over all runs and turns the worst verdict into the exit code.
@@ -210,56 +215,92 @@ func loadScenarioIn(name string, v scenarios.Vocabulary) (*scenarios.Scenario, e
 
 // runPlan runs one plan from start to report.
 func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (reports.Run, error) {
-	target, err := targetOf(plan)
-	if err == nil {
-		err = confirmed(target, f.foreign)
-	}
-	if err != nil {
-		return reports.Run{}, usage(err)
-	}
-	binary, err := os.Executable()
-	if err != nil {
-		return reports.Run{}, failed(fmt.Errorf("find the wreckon binary: %w", err))
-	}
-	watch, err := watchOf(f, plan, target)
-	if err != nil {
-		return reports.Run{}, usage(err)
-	}
-	env := environmentOf(plan.Environment)
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
-	host, err := hostOf(env, f.pull, live.Note)
+	target, err := targetFor(f, plan)
 	if err != nil {
 		live.Close()
-		return reports.Run{}, usage(err)
+		return reports.Run{}, err
 	}
-	run, err := runner.Run(cmd.Context(), runner.Options{
-		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
-		Environment: env, Host: host, Removers: removers(),
-		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Observer: &observer{Live: live}, Watch: watch, Spans: f.spans,
-	})
+	o, err := optionsOf(f, target, plan, name, live.Note)
+	if err != nil {
+		live.Close()
+		return reports.Run{}, err
+	}
+	o.Observer = &observer{Live: live}
+	run, err := runner.Run(cmd.Context(), o)
 	live.Close()
 	if err != nil {
 		return reports.Run{}, failed(err)
 	}
+	judged, err := reckon(run, func(reports.Run) bool { return true }, f.keep)
+	if err != nil {
+		return reports.Run{}, failed(err)
+	}
+	return judged, show(cmd, f.output, judged)
+}
+
+// targetFor is the target of a plan, if it may be run against.
+func targetFor(f runFlags, plan scenarios.Plan) (targets.Target, error) {
+	target, err := targetOf(plan)
+	if err == nil {
+		err = canMistake(target, plan.Defect, environmentOf(plan.Environment))
+	}
+	if err == nil && !f.dryRun {
+		err = confirmed(target, f.foreign)
+	}
+	if err != nil {
+		return target, usage(err)
+	}
+	return target, nil
+}
+
+// optionsOf says how a plan is run.
+func optionsOf(f runFlags, target targets.Target, plan scenarios.Plan, name string, note func(string)) (runner.Options, error) {
+	binary, err := os.Executable()
+	if err != nil {
+		return runner.Options{}, failed(fmt.Errorf("find the wreckon binary: %w", err))
+	}
+	watch, err := watchOf(f, plan, target)
+	if err != nil {
+		return runner.Options{}, usage(err)
+	}
+	env := environmentOf(plan.Environment)
+	host, err := hostOf(env, f.pull, note)
+	if err != nil {
+		return runner.Options{}, usage(err)
+	}
+	return runner.Options{
+		Plan: plan, Target: target, Root: f.out, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
+		Environment: env, Host: host, Removers: removers(),
+		Args: os.Args[1:], Repeat: repeatCommand(f, plan, name), Tool: toolVersion(), Watch: watch, Spans: f.spans,
+	}, nil
+}
+
+// reckon judges a run that is over, writes the reports of one that wants them, and tears it down. What of that fails is a warning, never a lost
+// verdict.
+func reckon(run *runner.Finished, reported func(reports.Run) bool, keep bool) (reports.Run, error) {
 	defer run.Close() // the order that matters is below; this one is for a panic
 	judged, err := judgeDir(run.Dir)
 	if err != nil {
-		return reports.Run{}, failed(errors.Join(err, run.Close()))
+		return reports.Run{}, errors.Join(err, run.Close())
 	}
-	_, werr := reports.Write(run.Dir, judged, reports.Options{})
-	if err := run.Close(); err != nil { // a failed teardown is a warning, never a lost verdict
+	var werr error
+	if reported(judged) {
+		_, werr = reports.Write(run.Dir, judged, reports.Options{})
+	}
+	if err := run.Close(); err != nil {
 		judged.Manifest.Warnings = append(judged.Manifest.Warnings, err.Error())
 		werr = errors.Join(werr, rundir.WriteJSON(run.Dir, rundir.ManifestFile, judged.Manifest))
 		_, err := reports.Write(run.Dir, judged, reports.Options{})
 		werr = errors.Join(werr, err)
 	}
-	if judged.Result.Verdict == checkers.Pass && !f.keep {
+	if judged.Result.Verdict == checkers.Pass && !keep {
 		werr = errors.Join(werr, os.RemoveAll(filepath.Join(run.Dir, rundir.DataDir)))
 	}
 	if werr != nil {
 		fmt.Fprintln(os.Stderr, "wreckon: warning: "+werr.Error())
 	}
-	return judged, show(cmd, f.output, judged)
+	return judged, nil
 }
 
 // watchOf is what may end the load early: thresholds that may abort the run, and with --fail-fast what is certain to be a finding. It is

@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // tally keeps jobs and counts them.
 type tally struct {
-	db *sql.DB
+	db     *sql.DB
+	insert *sql.Stmt // of a job
 
 	// A mistake that real systems make; "": none. With memory a job is answered before it is in the file, which it comes to now and then. With
 	// two-steps what was counted is marked in a transaction of its own, when the counter next wakes.
 	mistake string
 	wakes   int // of the counter
+
+	news atomic.Bool // something may be open: without it nobody looks
 
 	mu      sync.Mutex
 	unsaved []job    // with memory
@@ -35,7 +39,8 @@ func (t *tally) save(ctx context.Context, j job) error {
 }
 
 func (t *tally) write(ctx context.Context, j job) error {
-	_, err := t.db.ExecContext(ctx, `INSERT OR IGNORE INTO jobs VALUES (?, ?, 'open')`, j.ID, j.Amount)
+	_, err := t.insert.ExecContext(ctx, j.ID, j.Amount)
+	t.news.Store(true)
 	return err
 }
 
@@ -60,7 +65,7 @@ func (t *tally) count(ctx context.Context) {
 
 const (
 	enter = `INSERT INTO entries (job, amount) SELECT id, amount FROM jobs WHERE state = 'open'`
-	add   = `UPDATE total SET amount = amount + (SELECT sum(amount) FROM jobs WHERE state = 'open')`
+	add   = `UPDATE total SET amount = amount + (SELECT coalesce(sum(amount), 0) FROM jobs WHERE state = 'open')`
 	mark  = `UPDATE jobs SET state = 'done' WHERE state = 'open'`
 )
 
@@ -69,15 +74,21 @@ func (t *tally) countOpen(ctx context.Context) error {
 	if err := t.slip(ctx); err != nil {
 		return err
 	}
-	var open bool
-	if err := t.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'open')`).Scan(&open); err != nil || !open {
+	if !t.news.Swap(false) {
+		return nil
+	}
+	count := t.countAll
+	if t.mistake == "two-steps" {
+		count = t.enterOnly
+	}
+	if err := count(ctx); err != nil {
+		t.news.Store(true)
 		return err
 	}
-	if t.mistake == "two-steps" {
-		return t.enterOnly(ctx)
-	}
-	return t.do(ctx, enter, add, mark)
+	return nil
 }
+
+func (t *tally) countAll(ctx context.Context) error { return t.do(ctx, enter, add, mark) }
 
 // do does all of it or nothing.
 func (t *tally) do(ctx context.Context, statements ...string) error {

@@ -32,29 +32,27 @@ func main() {
 	}
 }
 
-// schema ends with a row for the total, which is there from the beginning.
 const schema = `
-CREATE TABLE IF NOT EXISTS jobs (id text PRIMARY KEY, amount integer NOT NULL, state text NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS open_jobs ON jobs (id) WHERE state = 'open';
-CREATE TABLE IF NOT EXISTS entries (n integer PRIMARY KEY, job text NOT NULL, amount integer NOT NULL);
-CREATE TABLE IF NOT EXISTS total (one integer PRIMARY KEY CHECK (one = 1), amount integer NOT NULL);
-INSERT OR IGNORE INTO total VALUES (1, 0);
+CREATE TABLE jobs (id text PRIMARY KEY, amount integer NOT NULL, state text NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (n integer PRIMARY KEY, job text NOT NULL, amount integer NOT NULL);
+CREATE TABLE total (amount integer NOT NULL);
+INSERT INTO total VALUES (0);
 `
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: tally HOST:PORT; it keeps its file in the directory that it runs in")
 	}
-	db, err := sql.Open("sqlite", "file:tally.db?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_txlock=immediate")
+	db, err := sql.Open("sqlite", "file:tally.db?_pragma=locking_mode(exclusive)&_pragma=journal_mode(wal)&_pragma=synchronous(off)&_txlock=immediate")
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	t := &tally{db: db, mistake: os.Getenv("MISTAKE")}
+	if err := t.open(ctx); err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
-	t := &tally{db: db, mistake: os.Getenv("MISTAKE")}
 	counted := make(chan struct{})
 	go func() {
 		defer close(counted)
@@ -72,6 +70,22 @@ func run(ctx context.Context, args []string) error {
 	defer cancel()
 	err = server.Shutdown(last)
 	<-counted
+	return err
+}
+
+// open makes what is not there yet. What a killed one left open is counted by the next one.
+func (t *tally) open(ctx context.Context) (err error) {
+	var there bool
+	if err := t.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'total')`).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		if _, err := t.db.ExecContext(ctx, "BEGIN IMMEDIATE;"+schema+"COMMIT"); err != nil {
+			return err
+		}
+	}
+	t.news.Store(true)
+	t.insert, err = t.db.PrepareContext(ctx, `INSERT OR IGNORE INTO jobs VALUES (?, ?, 'open')`)
 	return err
 }
 

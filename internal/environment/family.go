@@ -13,7 +13,13 @@ type entry struct {
 }
 
 // family is a process group and everything that its members started, also in groups of their own: PostgreSQL makes one of each of its processes.
+//
+// Most leaders have no children, which the kernel says at once. All processes of the machine are looked at only where there are some. What the
+// leader did not start itself is then found only where it is in the group.
 func family(group int) ([]entry, error) {
+	if alone(group) {
+		return []entry{{pid: group, group: group}}, nil
+	}
 	all, err := table()
 	if err != nil {
 		return nil, err

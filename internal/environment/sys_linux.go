@@ -49,6 +49,21 @@ func table() ([]entry, error) {
 	return all, nil
 }
 
+// alone tells that a process has certainly no children. Each thread has those that it started itself.
+func alone(pid int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "task")
+	threads, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, t := range threads {
+		if children, err := os.ReadFile(filepath.Join(dir, t.Name(), "children")); err != nil || len(children) > 0 {
+			return false // also where the kernel does not list them
+		}
+	}
+	return len(threads) > 0
+}
+
 // states are those of the threads of a process.
 func (e entry) states() ([]string, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(e.pid), "task")

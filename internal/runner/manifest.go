@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -22,8 +23,9 @@ func (r *run) newManifest(name string) rundir.Manifest {
 	}
 }
 
-// gitState is the commit of the working directory, with + where it was changed; "" where there is no git.
-func gitState() string {
+// gitState is the commit of the working directory, with + where it was changed; "" where there is no git. It is asked once: a program of
+// its own takes as long as many a run.
+var gitState = sync.OnceValue(func() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty=+", "--abbrev=12").Output()
@@ -31,7 +33,7 @@ func gitState() string {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
-}
+})
 
 // absolute is the run directory for the components, which run elsewhere.
 func (r *run) absolute() string {

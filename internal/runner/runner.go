@@ -49,6 +49,8 @@ type Options struct {
 	StartWithin time.Duration // for all components to be ready; 0: 20 s
 	Spans       bool          // have the components send their spans, and keep them
 	Exchanges   bool          // record every exchange, even if no fault is placed by one
+	Shown       bool          // another run has shown that the target works without faults: there is no baseline
+	Swept       bool          // somebody has cleaned up what earlier runs left below Root
 
 	// Watch is shown every event as it is recorded, with the run's clock; what it answers, if not empty, is why the load and the faults must
 	// end early. It is called from several goroutines and must not block. It may be nil.
@@ -133,12 +135,8 @@ func Run(ctx context.Context, o Options) (*Finished, error) {
 
 // open makes the run directory, and saves the plan before anything starts.
 func (r *run) open(ctx context.Context) error {
-	if left, err := undo.CleanTree(ctx, r.Root, r.Removers); err != nil {
-		r.Observer.Note("cleaning up after an earlier run: " + err.Error())
-	} else {
-		for _, l := range left {
-			r.Observer.Note("left by an earlier run: " + l)
-		}
+	if !r.Swept {
+		r.sweep(ctx)
 	}
 	dir, err := rundir.Create(r.Root, r.Plan.Scenario, r.began)
 	if err != nil {
@@ -169,12 +167,27 @@ func (r *run) open(ctx context.Context) error {
 	return nil
 }
 
+// sweep ends what earlier runs left.
+func (r *run) sweep(ctx context.Context) {
+	left, err := undo.CleanTree(ctx, r.Root, r.Removers)
+	if err != nil {
+		r.Observer.Note("cleaning up after an earlier run: " + err.Error())
+		return
+	}
+	for _, l := range left {
+		r.Observer.Note("left by an earlier run: " + l)
+	}
+}
+
 // phases runs the phases that may fail, one after the other, and those that must happen whatever failed.
 func (r *run) phases(ctx context.Context) error {
 	if err := r.phase(ctx, "start", r.start); err != nil {
 		return err
 	}
-	err := r.phase(ctx, "baseline", r.baseline)
+	var err error
+	if !r.Shown {
+		err = r.phase(ctx, "baseline", r.baseline)
+	}
 	if err == nil {
 		err = r.phase(ctx, "chaos", r.chaos)
 		// Faults are undone whatever happened, and whoever stopped the run.
