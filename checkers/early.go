@@ -10,7 +10,7 @@ import (
 
 // Early looks, while a run goes on, for what no later event can make right again: a step in force twice, an effect that nobody had asked
 // for, one with an older token than its sink was shown before, a unit that left its end. It finds nothing that Judge does not find in
-// the whole history, and much less: whatever is told after the fact (audit events, final states) it leaves to Judge.
+// the whole history, unless it is learnt only then that something was missed, and much less: whatever is told after the fact (audit events, final states) it leaves to Judge.
 //
 // It sees each event as it is recorded, from any goroutine. An event that cannot show anything costs a comparison.
 type Early struct {

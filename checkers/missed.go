@@ -9,7 +9,7 @@ import (
 )
 
 // What is read of a target can have holes: a subscription that a broker forgot when it crashed. Whoever reads says so where the hole is
-// ("observe" with Op "missed", Key the feed, Value why), and then what was not seen proves nothing: no guarantee that rests on the feed
+// ("observe" with Op "missed", Key the feed, Value why; Token 1 where it may be anywhere up to there), and then what was not seen proves nothing: no guarantee that rests on the feed
 // holds, and nothing is found that only rests on its silence.
 
 // unseen notes a hole in a feed.
@@ -26,7 +26,7 @@ func (c *Case) sees(feed string) bool { return c.has(feed) && len(c.missed[feed]
 
 // hole tells that something of a feed may have been missed between two events.
 func (c *Case) hole(feed string, from, to uint32) bool {
-	return slices.ContainsFunc(c.missed[feed], func(i uint32) bool { return from < i && i < to })
+	return slices.ContainsFunc(c.missed[feed], func(i uint32) bool { return from < i && (i < to || c.H.Token[i] > 0) })
 }
 
 // rests lists the feeds that a guarantee looks at.

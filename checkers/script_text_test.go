@@ -36,7 +36,7 @@ import (
 //	[time] dead UNIT VALUE                                        dead o-17 {"reason": "poison", "attempts": 5}
 //	[time] total NAME VALUE                                       total stock 412
 //	[time] told SOURCE TRANSITION UNIT [step=S]                   what a span tells of a unit
-//	[time] missed FEED [WHY]                                      a hole in a feed: missed effects "the broker was gone"
+//	[time] missed FEED [WHY] [t=1]                                a hole in a feed: missed effects "the broker was gone"
 //	[time] head SOURCE [n=N] [hash=H];  heads                     the last number of one source, or of all so far
 //	[time] end                                                    the observation ends
 //	claims {JSON}                                                 further claims: steps by their name, feeds beside those that are there
@@ -123,6 +123,7 @@ func (s *script) line(l string) (err error) {
 	case "missed":
 		feed := w.next()
 		s.observe("missed", history.NoUnit, "", w.next(), "broker", 0, feed)
+		return s.identify(w)
 	case "claims":
 		return s.claims(w.next())
 	case "head":

@@ -56,6 +56,8 @@ type Instance interface {
 	Sinks() map[string]string
 	// Client does operations through the proxied edge client -> entry component.
 	Client() workloads.Client
+	// Subscribe listens to what comes only once. It is called when all components are ready, before the first operation.
+	Subscribe(ctx context.Context) error
 	// Follow copies the audit trail into the history as it grows, until ctx ends. A component that is down is not an error.
 	Follow(ctx context.Context)
 	// Operate does what people do to a target at work: what was set aside is looked after, say. It returns soon after ctx ends.

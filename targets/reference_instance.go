@@ -177,6 +177,9 @@ func (r *reference) Backlog(ctx context.Context) (Backlog, error) {
 	return b, nil
 }
 
+// Subscribe has nothing to do: all that is read of the components is there until it was read.
+func (r *reference) Subscribe(context.Context) error { return nil }
+
 func (r *reference) Follow(ctx context.Context) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()

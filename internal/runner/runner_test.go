@@ -98,13 +98,14 @@ func (t *toyTarget) Launches() []targets.Launch {
 	return []targets.Launch{l}
 }
 
-func (t *toyTarget) Sinks() map[string]string      { return nil }
-func (t *toyTarget) Client() workloads.Client      { return t }
-func (t *toyTarget) Follow(ctx context.Context)    { <-ctx.Done() }
-func (t *toyTarget) Operate(ctx context.Context)   { <-ctx.Done() }
-func (t *toyTarget) Totals(context.Context) error  { return nil }
-func (t *toyTarget) Observe(context.Context) error { return nil }
-func (t *toyTarget) Close() error                  { return nil }
+func (t *toyTarget) Sinks() map[string]string        { return nil }
+func (t *toyTarget) Client() workloads.Client        { return t }
+func (t *toyTarget) Subscribe(context.Context) error { return nil }
+func (t *toyTarget) Follow(ctx context.Context)      { <-ctx.Done() }
+func (t *toyTarget) Operate(ctx context.Context)     { <-ctx.Done() }
+func (t *toyTarget) Totals(context.Context) error    { return nil }
+func (t *toyTarget) Observe(context.Context) error   { return nil }
+func (t *toyTarget) Close() error                    { return nil }
 
 func (t *toyTarget) Backlog(context.Context) (targets.Backlog, error) {
 	if t.backlog == nil {

@@ -63,6 +63,9 @@ func (r *run) start(ctx context.Context) (string, error) {
 	if err := r.env.StartAll(ctx); err != nil {
 		return "", err
 	}
+	if err := r.sys.Subscribe(ctx); err != nil {
+		return "", err
+	}
 	r.follow()
 	return fmt.Sprintf("%d components ready", len(wants)), nil
 }

@@ -80,8 +80,8 @@ func (c *checker) component(name string, of component) {
 		if _, port, err := net.SplitHostPort(of.Address); err != nil || port == "" {
 			c.wrong(below(path, "address"), "", "%s is no address: write HOST:PORT", document.Quote(of.Address))
 		}
-		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil || of.Database != "" {
-			c.wrong(path, "", "%s runs already: env, dir, ready, container, faults and database are for what Wreckon starts", name)
+		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil || of.Database != "" || of.Broker != "" {
+			c.wrong(path, "", "%s runs already: env, dir, ready, container, faults, database and broker are for what Wreckon starts", name)
 		}
 	case len(of.Command) == 0:
 		c.wrong(path, "", "%s has no command: say how it is started, as in command: [./%s], or its address, if it runs already", name, name)
@@ -93,6 +93,11 @@ func (c *checker) component(name string, of component) {
 	}
 	c.expands(below(path, "dir"), of.Dir, names)
 	c.expands(below(path, "database"), of.Database, names)
+	c.expands(below(path, "broker"), of.Broker, names)
+	if of.Broker != "" && c.protocol(name) == "" {
+		c.wrong(below(path, "broker"), "", "%s is no broker that Wreckon can read: write nats://${listen}, redis://${listen}/0 or amqp://USER:PASSWORD@${listen}/",
+			document.Quote(of.Broker))
+	}
 	if of.Ready == nil {
 		return
 	}

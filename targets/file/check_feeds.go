@@ -12,6 +12,7 @@ func (c *checker) feedsOf() {
 	for i, f := range c.Effects {
 		c.source(at("effects", i, "from"), f.From)
 		c.step(at("effects", i, "step"), f.Step)
+		c.fields(at("effects", i), f.From, f.ID, f.When, map[string]string{"unit": f.Unit, "key": f.Key, "value": f.Value, "token": f.Token, "trace": f.Trace})
 	}
 	if f := c.States; f != nil {
 		c.source(at("states", "from"), f.From)
@@ -25,9 +26,14 @@ func (c *checker) feedsOf() {
 	}
 	for i, f := range c.Audit {
 		c.source(at("audit", i, "from"), f.From)
+		c.fields(at("audit", i), f.From, f.ID, f.When, map[string]string{"unit": f.Unit, "transition": f.Transition, "step": f.Step, "source": f.Source,
+			"sequence": f.Sequence, "at": f.At, "trace": f.Trace})
 	}
 	if f := c.DeadLetters; f != nil {
 		c.source(at("dead_letters", "from"), f.From)
+		if f.From.Broker != "" {
+			c.places(at("dead_letters"), f.When, map[string]string{"unit": f.Unit})
+		}
 	}
 	for i, f := range c.Totals {
 		c.source(at("totals", i, "from"), f.From)
@@ -43,9 +49,32 @@ func (c *checker) feedsOf() {
 }
 
 // orders refuses effects whose order nobody would know: between rows that are read now and then and requests at a sink there is none, and
-// none between two queries.
+// none between two queries, or two places of brokers. Where nothing is ever undone, messages need none.
 func (c *checker) orders() {
+	lines := map[string]bool{}
+	rows, undo := 0, false
+	for _, s := range c.Sinks {
+		for _, r := range s.Routes {
+			undo = undo || r.Undo
+		}
+	}
+	for _, e := range c.Effects {
+		undo = undo || e.Undo
+		if e.From.flows() {
+			lines[c.lineOf(e.From)] = true
+		} else {
+			rows++
+		}
+	}
 	switch {
+	case rows == 0 && len(lines) == 0:
+	case rows == 0 && (!undo || len(lines) == 1 && len(c.Sinks) == 0):
+	case rows == 0 && len(c.Sinks) > 0:
+		c.wrong(at("effects"), "", "effects that are messages do not go together with sinks where something is undone: nobody could say which came first")
+	case rows == 0:
+		c.wrong(at("effects"), "", "effects that come from several places of a broker cannot be put in order, and something is undone: read them from one stream, or one connection")
+	case len(lines) > 0:
+		c.wrong(at("effects"), "", "effects that are read as rows do not go together with messages: nobody could say which came first")
 	case len(c.Effects) > 0 && len(c.Sinks) > 0:
 		c.wrong(at("effects"), "", "effects that are read as rows do not go together with sinks: nobody could say which came first")
 	case len(c.Effects) > 1:
@@ -55,9 +84,19 @@ func (c *checker) orders() {
 
 // source reports a source of rows that is none.
 func (c *checker) source(path []any, s source) {
+	named := 0
+	for _, name := range []string{s.Component, s.Database, s.Broker} {
+		if name != "" {
+			named++
+		}
+	}
 	switch {
-	case (s.Component == "") == (s.Database == ""):
-		c.wrong(path, "", "rows come from a component, by its HTTP interface, or from a database: say one of them")
+	case named != 1:
+		c.wrong(path, "", "rows come from a component, by its HTTP interface, from a database, or from a broker: say one of them")
+	case s.Broker != "":
+		c.broker(path, s)
+	case s.messages() != [6]string{} || s.List != "" || s.Durable:
+		c.wrong(path, "", "stream, subject, channel, list, exchange, routing and durable are for what a broker has")
 	case s.Component != "":
 		if !slices.Contains(c.started(), s.Component) {
 			c.nobody(below(path, "component"), s.Component, c.started())

@@ -50,6 +50,7 @@ type component struct {
 	Ready    *ready            `json:"ready"`
 	Faults   *[]string         `json:"faults"`
 	Database string            `json:"database"`
+	Broker   string            `json:"broker"`
 	Address  string            `json:"address"`
 
 	Container *container `json:"container"`
@@ -123,7 +124,7 @@ type answer struct {
 	Body    string            `json:"body"`
 }
 
-// source is where rows come from: a component's HTTP interface, or a database.
+// source is where rows come from: a component's HTTP interface, a database, or a broker's messages.
 type source struct {
 	Component string            `json:"component"`
 	Request   string            `json:"request"`
@@ -132,17 +133,27 @@ type source struct {
 	Control   bool              `json:"control"`
 	Database  string            `json:"database"`
 	Query     string            `json:"query"`
+	Broker    string            `json:"broker"`
+	Stream    string            `json:"stream"`
+	Subject   string            `json:"subject"`
+	Channel   string            `json:"channel"`
+	List      string            `json:"list"`
+	Exchange  string            `json:"exchange"`
+	Routing   string            `json:"routing"`
+	Durable   bool              `json:"durable"`
 }
 
 type effectFeed struct {
-	From  source `json:"from"`
-	ID    string `json:"id"`
-	Unit  string `json:"unit"`
-	Step  string `json:"step"`
-	Undo  bool   `json:"undo"`
-	Key   string `json:"key"`
-	Value string `json:"value"`
-	Trace string `json:"trace"`
+	From  source            `json:"from"`
+	When  map[string]string `json:"when"`
+	ID    string            `json:"id"`
+	Unit  string            `json:"unit"`
+	Step  string            `json:"step"`
+	Undo  bool              `json:"undo"`
+	Key   string            `json:"key"`
+	Value string            `json:"value"`
+	Token string            `json:"token"`
+	Trace string            `json:"trace"`
 }
 
 type stateFeed struct {
@@ -161,20 +172,22 @@ type stepFeed struct {
 }
 
 type auditFeed struct {
-	From       source `json:"from"`
-	ID         string `json:"id"`
-	Unit       string `json:"unit"`
-	Transition string `json:"transition"`
-	Step       string `json:"step"`
-	Source     string `json:"source"`
-	Sequence   string `json:"sequence"`
-	At         string `json:"at"`
-	Trace      string `json:"trace"`
+	From       source            `json:"from"`
+	When       map[string]string `json:"when"`
+	ID         string            `json:"id"`
+	Unit       string            `json:"unit"`
+	Transition string            `json:"transition"`
+	Step       string            `json:"step"`
+	Source     string            `json:"source"`
+	Sequence   string            `json:"sequence"`
+	At         string            `json:"at"`
+	Trace      string            `json:"trace"`
 }
 
 type letterFeed struct {
-	From source `json:"from"`
-	Unit string `json:"unit"`
+	From source            `json:"from"`
+	When map[string]string `json:"when"`
+	Unit string            `json:"unit"`
 }
 
 type totalFeed struct {

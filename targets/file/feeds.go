@@ -80,18 +80,25 @@ type effectReader struct {
 }
 
 func (e *effectReader) read(ctx context.Context) (int, error) {
+	return e.fresh(ctx, e.sources, e.spec.From, e.spec.ID, e.record)
+}
+
+// record records a row, or a message.
+func (e *effectReader) record(x row) error {
+	if !x.is(e.spec.When) {
+		return nil
+	}
 	op := "do"
 	if e.spec.Undo {
 		op = "undo"
 	}
-	return e.fresh(ctx, e.sources, e.spec.From, e.spec.ID, func(x row) error {
-		unit, value := e.unitOf(x.at(e.spec.Unit), x.at(e.spec.Value))
-		e.w.Recorder.Record(history.Event{
-			Kind: history.KindEffect, Outcome: history.OutcomeApplied, Unit: unit, Op: op, Step: e.spec.Step, Component: e.spec.From.who(),
-			Key: clip(x.at(e.spec.Key), 1000), Value: value, Trace: traceID(x.at(e.spec.Trace)),
-		})
-		return nil
+	unit, value := e.unitOf(x.at(e.spec.Unit), clip(x.at(e.spec.Value), 1000))
+	token, _ := strconv.ParseUint(x.at(e.spec.Token), 10, 64)
+	e.w.Recorder.Record(history.Event{
+		Kind: history.KindEffect, Outcome: history.OutcomeApplied, Unit: unit, Op: op, Step: e.spec.Step, Component: e.spec.From.who(),
+		Key: clip(x.at(e.spec.Key), 1000), Value: value, Token: token, Trace: traceID(x.at(e.spec.Trace)),
 	})
+	return nil
 }
 
 // auditReader copies an audit trail into the history.
@@ -124,32 +131,38 @@ func (t *trail) saw(source string, number uint64) {
 }
 
 func (a *auditReader) read(ctx context.Context) (int, error) {
-	return a.fresh(ctx, a.sources, a.spec.From, a.spec.ID, func(x row) error {
-		from := x.at(a.spec.Source)
-		if from == "" {
-			from = a.spec.From.who()
-		}
-		number := a.trail.next(from)
-		if a.spec.Sequence != "" {
-			var err error
-			if number, err = strconv.ParseUint(x.at(a.spec.Sequence), 10, 64); err != nil || number == 0 {
-				return fmt.Errorf("read audit trail of %s: %s is no number from 1: %s", a.spec.From.who(), a.spec.Sequence, clip(x.text, 200))
-			}
-		}
-		a.trail.saw(from, number)
-		e := history.Event{
-			Kind: history.KindAudit, Unit: history.NoUnit, Op: x.at(a.spec.Transition), Step: x.at(a.spec.Step), Component: from, Token: number,
-			Value: x.text, Trace: traceID(x.at(a.spec.Trace)),
-		}
-		if unit, err := history.ParseUnit(a.claims.Prefix, x.at(a.spec.Unit)); err == nil {
-			e.Unit = unit
-		}
-		if t, err := time.Parse(time.RFC3339Nano, x.at(a.spec.At)); err == nil {
-			e.At = time.Duration(a.w.Clock.At(t.UnixNano()))
-		}
-		a.w.Recorder.Record(e)
+	return a.fresh(ctx, a.sources, a.spec.From, a.spec.ID, a.record)
+}
+
+// record records a row, or a message.
+func (a *auditReader) record(x row) error {
+	if !x.is(a.spec.When) {
 		return nil
-	})
+	}
+	from := x.at(a.spec.Source)
+	if from == "" {
+		from = a.spec.From.who()
+	}
+	number := a.trail.next(from)
+	if a.spec.Sequence != "" {
+		var err error
+		if number, err = strconv.ParseUint(x.at(a.spec.Sequence), 10, 64); err != nil || number == 0 {
+			return fmt.Errorf("read audit trail of %s: %s is no number from 1: %s", a.spec.From.who(), a.spec.Sequence, clip(x.text, 200))
+		}
+	}
+	a.trail.saw(from, number)
+	e := history.Event{
+		Kind: history.KindAudit, Unit: history.NoUnit, Op: x.at(a.spec.Transition), Step: x.at(a.spec.Step), Component: from, Token: number,
+		Value: x.text, Trace: traceID(x.at(a.spec.Trace)),
+	}
+	if unit, err := history.ParseUnit(a.claims.Prefix, x.at(a.spec.Unit)); err == nil {
+		e.Unit = unit
+	}
+	if t, err := time.Parse(time.RFC3339Nano, x.at(a.spec.At)); err == nil {
+		e.At = time.Duration(a.w.Clock.At(t.UnixNano()))
+	}
+	a.w.Recorder.Record(e)
+	return nil
 }
 
 // heads says where each source's trail ends. It is read from the trail's own place, so that its last row is the source's last word.
@@ -189,11 +202,17 @@ func (i *instance) letters(ctx context.Context) error {
 	if f == nil {
 		return nil
 	}
-	rows, err := i.sources.rows(ctx, f.From, "")
-	if err != nil {
-		return err
+	rows := i.letterbox
+	if !f.From.flows() {
+		var err error
+		if rows, err = i.sources.rows(ctx, f.From, ""); err != nil {
+			return err
+		}
 	}
 	for _, x := range rows {
+		if !x.is(f.When) {
+			continue
+		}
 		unit, value := i.unitOf(x.at(f.Unit), x.text)
 		i.w.Recorder.Record(history.Event{Kind: history.KindObserve, Unit: unit, Op: "dead-letter", Component: f.From.who(), Value: value})
 	}

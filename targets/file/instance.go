@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
@@ -26,10 +29,13 @@ type instance struct {
 	sinks    map[string]*sink
 	sources  *sources
 	clients  *clients
+	lines    []*line
 	effects  []*effectReader
 	audit    []*auditReader
 	states   *stateReader
 	trail    trail
+
+	letterbox []row // dead letters that came as messages
 }
 
 // start wires a target up.
@@ -44,6 +50,7 @@ func (d *definition) start(w targets.Wiring) (targets.Instance, error) {
 	for n := range d.Audit {
 		i.audit = append(i.audit, &auditReader{instance: i, spec: &d.Audit[n]})
 	}
+	i.attach()
 	i.states = newStateReader(i)
 	for name, spec := range d.Sinks {
 		s, err := listenSink(i, name, spec)
@@ -73,6 +80,9 @@ func (i *instance) Close() error {
 	var errs []error
 	for _, s := range i.sinks {
 		errs = append(errs, s.close())
+	}
+	for _, l := range i.lines {
+		l.close()
 	}
 	i.clients.close()
 	i.sources.close()
@@ -148,8 +158,46 @@ func (i *instance) expander(component string) func(string) string {
 // Operate has nothing to do: what people do to a target at work is not described.
 func (i *instance) Operate(ctx context.Context) { <-ctx.Done() }
 
+// attach connects the feeds that read messages with the lines that these come from.
+func (i *instance) attach() {
+	lines := map[string]*line{}
+	for _, e := range i.effects {
+		if e.spec.From.flows() {
+			i.listen(lines, feed{history.FeedEffects, e.spec.From, e.record})
+		}
+	}
+	for _, a := range i.audit {
+		if a.spec.From.flows() {
+			i.listen(lines, feed{history.FeedAudit, a.spec.From, a.record})
+		}
+	}
+	if f := i.DeadLetters; f != nil && f.From.flows() {
+		i.listen(lines, feed{history.FeedLetters, f.From, func(x row) error {
+			i.letterbox = append(i.letterbox, x)
+			return nil
+		}})
+	}
+	for _, l := range i.lines {
+		l.open()
+	}
+}
+
+// Subscribe listens to the brokers that messages are read from.
+func (i *instance) Subscribe(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range i.lines {
+		g.Go(func() error { return l.subscribe(ctx) })
+	}
+	return g.Wait()
+}
+
 // Follow copies what the target records into the history as it grows. A component that is down is what the run is about.
 func (i *instance) Follow(ctx context.Context) {
+	var lines sync.WaitGroup
+	defer lines.Wait()
+	for _, l := range i.lines {
+		lines.Go(func() { l.follow(ctx) })
+	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
@@ -166,12 +214,16 @@ func (i *instance) Follow(ctx context.Context) {
 func (i *instance) news(ctx context.Context) error {
 	var errs []error
 	for _, e := range i.effects {
-		_, err := e.read(ctx)
-		errs = append(errs, err)
+		if !e.spec.From.flows() {
+			_, err := e.read(ctx)
+			errs = append(errs, err)
+		}
 	}
 	for _, a := range i.audit {
-		_, err := a.read(ctx)
-		errs = append(errs, err)
+		if !a.spec.From.flows() {
+			_, err := a.read(ctx)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -179,13 +231,20 @@ func (i *instance) news(ctx context.Context) error {
 // Observe reads what the target has come to, to its end.
 func (i *instance) Observe(ctx context.Context) error {
 	var errs []error
+	for _, l := range i.lines {
+		l.finish(ctx)
+	}
 	for _, e := range i.effects {
-		errs = append(errs, drain(ctx, e.read))
+		if !e.spec.From.flows() {
+			errs = append(errs, drain(ctx, e.read))
+		}
 	}
 	errs = append(errs, i.states.observe(ctx), i.observed(ctx), i.letters(ctx), i.Totals(ctx))
 	var trails []error
 	for _, a := range i.audit {
-		trails = append(trails, drain(ctx, a.read))
+		if !a.spec.From.flows() {
+			trails = append(trails, drain(ctx, a.read))
+		}
 	}
 	if err := errors.Join(trails...); err != nil {
 		return errors.Join(append(errs, err)...)

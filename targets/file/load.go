@@ -133,7 +133,7 @@ func (d *definition) feeds() []string {
 		}
 	}
 	for _, e := range d.Effects {
-		routed, traces = true, traces || e.Trace != ""
+		routed, tokens, traces = true, tokens || e.Token != "", traces || e.Trace != ""
 	}
 	for _, a := range d.Audit {
 		traces = traces || a.Trace != ""

@@ -136,7 +136,7 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"no command":            {"command: [postgres, -D, \"${data}\"]", "about: a database", []string{":12:5: error: db has no command: say how it is started, as in command: [./db], or its address"}},
 		"both":                  {"address: 10.1.2.3:443", "{address: 10.1.2.3:443, command: [bank]}", []string{"bank has a command and an address"}},
 		"no port":               {"address: 10.1.2.3:443", "address: bank", []string{`"bank" is no address: write HOST:PORT`}},
-		"env of a stranger":     {"address: 10.1.2.3:443", "{address: '10.1.2.3:443', env: {A: 1}}", []string{"bank runs already: env, dir, ready, container, faults and database are for what Wreckon starts"}},
+		"env of a stranger":     {"address: 10.1.2.3:443", "{address: '10.1.2.3:443', env: {A: 1}}", []string{"bank runs already: env, dir, ready, container, faults, database and broker are for what Wreckon starts"}},
 		"name that is nothing":  {"-listen, \"${listen}\"", "-listen, \"${lisen}\"", []string{`:6:36: error: ${lisen} stands for nothing here (did you mean "listen"?)`, "known: control, control.host"}},
 		"no such edge":          {"http://${to.payments}", "http://${to.bnk}", []string{"${to.bnk} stands for nothing here: there is no such edge"}},
 		"no end":                {"${to.payments}", "${to.payments", []string{"has no end: write ${NAME}"}},
@@ -161,7 +161,7 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"pattern":               {"POST /charges/{order}", "POST /charges/{order", []string{"error: POST /charges/{order"}},
 		"refusal elsewhere":     {"when: body.card", "when: card", []string{`"card" is no place in it`}},
 		"answer":                {"{\"charge\": \"${id}\"}", "${name}", []string{"${name} stands for nothing here"}},
-		"rows from nowhere":     {"{component: shop, request: GET /dead, control: true}", "{request: GET /dead}", []string{"rows come from a component, by its HTTP interface, or from a database"}},
+		"rows from nowhere":     {"{component: shop, request: GET /dead, control: true}", "{request: GET /dead}", []string{"rows come from a component, by its HTTP interface, from a database, or from a broker"}},
 		"rows of a stranger":    {"{component: shop, request: GET /dead, control: true}", "{component: bank, request: GET /dead}", []string{`"bank" is none of them`}},
 		"rows by POST":          {"GET /dead", "POST /dead", []string{"a component is asked by a request, as in request: GET /entries"}},
 		"cursor out of place":   {"request: GET /dead", "request: \"GET /dead?after=${cursor}\"", []string{"${cursor} is for what grows"}},
@@ -188,6 +188,35 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatWouldBeRight(t *testing.T) {
 	}
 	_, problems := Load(filepath.Join(t.TempDir(), "none.yaml"))
 	require.ErrorContains(t, problems, "none.yaml: error: read file")
+}
+
+// What no broker has, and what no message has, is said with its place.
+func TestMessagesAreDeclaredAsTheirBrokerHasThem(t *testing.T) {
+	src := strings.NewReplacer("URL", "nats://${listen}", "PAID", "subject: paid", "TRAIL", "stream: ORDERS", "KEY", "header.Key").Replace(published)
+	_, problems := Parse("shop.yaml", []byte(src))
+	require.Empty(t, problems, "%v", problems)
+	for name, c := range map[string]struct{ old, text, want string }{
+		"scheme":           {"nats://", "kafka://", `:5:33: error: "kafka://${listen}" is no broker that Wreckon can read: write nats://${listen}, redis://${listen}/0 or amqp`},
+		"name":             {"nats://${listen}", "nats://${lisen}", "${lisen} stands for nothing here"},
+		"no broker":        {"broker: bus, stream", "broker: shop, stream", "shop is no broker: say how Wreckon connects to it"},
+		"of another":       {"subject: paid", "exchange: paid", ":11:36: error: bus has no exchange: say subject"},
+		"nowhere":          {", subject: paid}, step", "}, step", "say where its messages are read: subject"},
+		"two places":       {"nats://${listen}", "redis://${listen}/0", "bus has no subject: say stream, channel or, for dead letters, list"},
+		"request":          {"stream: ORDERS", "stream: ORDERS, request: GET /x", "request, headers, items, control and query are for components and databases"},
+		"stream of a shop": {"{broker: bus, stream: ORDERS}", "{component: shop, request: GET /x, stream: ORDERS}", "are for what a broker has"},
+		"id":               {"step: charge, ", "step: charge, id: body.id, ", "a message is taken once, and what is published twice is two: leave id out"},
+		"no id":            {"{broker: bus, stream: ORDERS}", "{component: shop, request: GET /x}", "id is missing: the field that is a row's own"},
+		"place":            {"value: body.amount", "value: amount", `"amount" is no place in a message: write body.NAME, header.NAME, subject or id`},
+		"when":             {"body.type: parcel", "type: parcel", `"type" is no place in a message`},
+		"states":           {"idle:", "states: {from: {broker: bus, stream: S}, unit: body.a, state: body.b}\nidle:", "messages are for what happens"},
+		"no order":         {"subject: paid}, when: {body.type: parcel}, step: ship", "stream: S}, undo: true, step: ship", "cannot be put in order, and something is undone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, src, c.old)
+			_, problems := Parse("shop.yaml", []byte(strings.Replace(src, c.old, c.text, 1)))
+			assert.ErrorContains(t, problems, c.want)
+		})
+	}
 }
 
 func TestTheWholeSchemaIsUnderstood(t *testing.T) {

@@ -3,6 +3,7 @@ package file
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,16 @@ func (r row) at(path string) string {
 		return ""
 	}
 	return field(r.fields, path)
+}
+
+// is tells whether a row says what is asked for, at every place.
+func (r row) is(when map[string]string) bool {
+	for place, text := range when {
+		if r.at(place) != text {
+			return false
+		}
+	}
+	return true
 }
 
 // number is a field that is a number, or the only one where no field is named.
@@ -68,17 +79,20 @@ func (s *sources) close() {
 
 // who is the component that rows are read from.
 func (f source) who() string {
-	if f.Database != "" {
-		return f.Database
-	}
-	return f.Component
+	return cmp.Or(f.Database, f.Broker, f.Component)
 }
+
+// flows tells that messages come from there by themselves. Anything else is read whenever somebody wants to know.
+func (f source) flows() bool { return f.Broker != "" && f.List == "" }
 
 // rows reads all rows, or those behind a cursor where the request has a place for one.
 func (s *sources) rows(ctx context.Context, from source, cursor string) (list []row, err error) {
-	if from.Database != "" {
+	switch {
+	case from.Database != "":
 		list, err = s.query(ctx, from)
-	} else {
+	case from.Broker != "":
+		list, err = s.list(ctx, from)
+	default:
 		list, err = s.get(ctx, from, cursor)
 	}
 	if err != nil {
@@ -196,6 +210,24 @@ func (s *sources) query(ctx context.Context, from source) ([]row, error) {
 		rows = append(rows, row{decode([]byte(text)), text})
 	}
 	return rows, found.Err()
+}
+
+// list reads what is in a list of Redis, and takes nothing away.
+func (s *sources) list(ctx context.Context, from source) ([]row, error) {
+	client, err := dialRedis(ctx, s.expander(from.Broker)(s.Components[from.Broker].Broker))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	found, err := client.LRange(ctx, from.List, 0, -1).Result()
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]row, len(found))
+	for k, text := range found {
+		rows[k] = newDelivery(nil, decode([]byte(text)), text, nil, from.List, "").row
+	}
+	return rows, nil
 }
 
 // pool connects to a component's database when it is asked first.
