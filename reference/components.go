@@ -47,6 +47,10 @@ var builders = map[string]func(context.Context, *process) error{
 	"reclaimer": buildReclaimer,
 	"intake":    buildIntake,
 	"ingester":  buildIngester,
+
+	"coordinator": buildCoordinator,
+	"east":        buildRegion,
+	"west":        buildRegion,
 }
 
 // streams are what the broker keeps, and who reads it. The names of consumers are those in the builders.

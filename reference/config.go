@@ -31,6 +31,8 @@ type config struct {
 	gateway       string
 	queue         string
 	bookings      string
+	coordinator   string
+	east, west    string
 	sync          store.Sync
 	parts         *parts.Parts
 	level         slog.Level
@@ -52,7 +54,7 @@ type config struct {
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
-	every := slices.Concat(Components, JobComponents, BookingComponents, MeterComponents)
+	every := slices.Concat(Components, JobComponents, BookingComponents, MeterComponents, RegionComponents)
 	if len(args) == 0 || !slices.Contains(every, args[0]) {
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 			fmt.Fprintf(stderr, "usage: COMPONENT [flags]\ncomponents: %s\n", strings.Join(every, ", "))
@@ -74,15 +76,18 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	}
 	flags := flag.NewFlagSet(c.component, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, queue, bookings and intake, NATS for broker")
+	flags.StringVar(&c.listen, "listen", "", "`address` to serve at: HTTP for api, queue, bookings, intake, coordinator, east and west, NATS for broker")
 	flags.StringVar(&c.control, "control", "", "`address` of the control server")
 	flags.BoolVar(&c.controlPublic, "control-public", false, "allow the control server beyond loopback")
 	flags.StringVar(&c.data, "data", "", "`directory` for the component's files; api and relay share one")
 	flags.StringVar(&c.store, "store", "", "`URL` of a PostgreSQL database, which gets a schema for each service; the password is PGPASSWORD in the environment (default: files of SQLite in --data)")
 	flags.StringVar(&c.broker, "broker", "", "`host:port` of the broker")
-	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers, confirmer and ingester")
+	flags.StringVar(&c.gateway, "gateway", "", "`URL` of the gateway, for payments, shipping, workers, confirmer, ingester, east and west")
 	flags.StringVar(&c.queue, "queue", "", "`URL` of the queue, for workers")
 	flags.StringVar(&c.bookings, "bookings", "", "`URL` of the bookings, for confirmer and reclaimer")
+	flags.StringVar(&c.coordinator, "coordinator", "", "`URL` of the coordinator, for east and west")
+	flags.StringVar(&c.east, "east", "", "`URL` of the region east, for west")
+	flags.StringVar(&c.west, "west", "", "`URL` of the region west, for east")
 	flags.Func("defect", "build the component wrong: "+strings.Join(defects.Names(), ", "), c.defect)
 	flags.Func("sync", "synchronous setting of SQLite: full (default), normal or off", c.setSync)
 	flags.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -147,11 +152,14 @@ func (c *config) check() error {
 	if u, err := url.Parse(c.store); c.store != "" && (err != nil || !store.IsURL(c.store) || u.Query().Has("search_path")) {
 		wrong = append(wrong, errors.New("--store is no postgres:// URL without a search_path"))
 	}
-	need("--listen", c.listen, "api", "broker", "queue", "bookings", "intake")
-	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer", "ingester")
+	need("--listen", c.listen, "api", "broker", "queue", "bookings", "intake", "coordinator", "east", "west")
+	need("--gateway", c.gateway, "payments", "shipping", "worker-1", "worker-2", "confirmer", "ingester", "east", "west")
 	need("--broker", c.broker, "api", "relay", "saga", "inventory", "payments", "shipping", "audit", "intake", "ingester")
 	need("--queue", c.queue, "worker-1", "worker-2")
 	need("--bookings", c.bookings, "confirmer", "reclaimer")
+	need("--coordinator", c.coordinator, "east", "west")
+	need("--east", c.east, "west")
+	need("--west", c.west, "east")
 	if c.control != "" && !c.controlPublic && !loopback(c.control) {
 		wrong = append(wrong, errors.New("--control is not a loopback address; --control-public allows that"))
 	}

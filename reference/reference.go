@@ -17,9 +17,14 @@
 //
 //	client -> intake -> broker -> ingester -> gateway
 //
+// and transfers in two regions, of which one is active:
+//
+//	client -> east <-> west -> gateway
+//	            \-> coordinator <-/
+//
 // An order that was accepted ends as completed, compensated or quarantined, once, and leaves a trail that proves it, whatever is killed,
 // paused or cut off in the meantime. Each package underneath is one pattern and says what it promises, how, what it costs and where it
-// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs, booking, metering. Package parts lists the strategies on which the promises hang,
+// breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, jobs, booking, metering, region. Package parts lists the strategies on which the promises hang,
 // and package defects the ways to get them wrong.
 //
 // This package wires a component together, and takes it apart again when it is told to stop. It must never know that it is being tested.
@@ -41,12 +46,14 @@ import (
 )
 
 // Components are the names of the order service's processes, in an order in which they can be started, and JobComponents,
-// BookingComponents and MeterComponents those of the job system, of the bookings and of the metering, which has a broker and an audit, too.
+// BookingComponents, MeterComponents and RegionComponents those of the job system, of the bookings, of the metering, which has a broker and an
+// audit, too, and of the two regions.
 var (
 	Components        = []string{"broker", "api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
 	JobComponents     = []string{"queue", "worker-1", "worker-2"}
 	BookingComponents = []string{"bookings", "confirmer", "reclaimer"}
 	MeterComponents   = []string{"intake", "ingester"}
+	RegionComponents  = []string{"coordinator", "east", "west"}
 )
 
 // Defects lists what can be got wrong by name, with --defect.

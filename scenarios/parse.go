@@ -16,7 +16,7 @@ import (
 
 // The keys of the language, as schema.json has them too.
 var documentKeys = []string{
-	"scenario", "about", "hypothesis", "target", "environment", "workload", "faults", "guarantees", "require", "thresholds", "quiesce",
+	"scenario", "about", "hypothesis", "covers", "target", "environment", "workload", "faults", "guarantees", "require", "thresholds", "quiesce",
 }
 
 const (
@@ -66,6 +66,7 @@ func (p *parser) scenario(root *document.Node) *Scenario {
 		Name:       p.scenarioName(o),
 		About:      p.optionalText(o, "about"),
 		Hypothesis: p.optionalText(o, "hypothesis"),
+		Covers:     p.covers(o),
 	}
 	target, known := p.target(o)
 	s.Target, s.TargetFile, s.Environment = target.Name, target.File, p.environment(o)

@@ -17,7 +17,8 @@ type Scenario struct {
 	Name        string
 	About       string
 	Hypothesis  string
-	File        string // where it was read from; "" for a shipped one
+	Covers      []string // use cases of the catalogue
+	File        string   // where it was read from; "" for a shipped one
 	Target      string
 	TargetFile  string // that describes it; "" for a target that comes with the program
 	Environment string // that runs its components; "": whichever runs them if nobody says anything

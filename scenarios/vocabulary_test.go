@@ -17,7 +17,7 @@ func words() Vocabulary {
 		return faults.Kind{Name: name, On: on, Params: params, Applies: applies}
 	}
 	return Vocabulary{
-		Targets:      []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()},
+		Targets:      []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering(), targets.Regions()},
 		Environments: []string{"process", "docker"},
 		Kinds: []faults.Kind{
 			kind("crash", "component"), kind("pause", "component"), kind("terminate", "component", "grace"),
@@ -49,7 +49,7 @@ func applies(s faults.Spec, t targets.Topology) error {
 	return nil
 }
 
-// condition accepts the two phrases, and comparisons of three metrics.
+// condition accepts the two phrases, and comparisons of some metrics.
 func condition(text string) error {
 	if text == "every fault confirmed" || text == "operations in flight during every fault" {
 		return nil
@@ -58,7 +58,7 @@ func condition(text string) error {
 	if len(fields) != 3 {
 		return errors.New("want a metric, a comparison and a value")
 	}
-	if !slices.Contains([]string{"submit.ok", "redeliveries", "completion_latency.p99", "recovery_time"}, fields[0]) {
+	if !slices.Contains([]string{"submit.ok", "submit.fail", "redeliveries", "deduplicated", "rollback_rate", "completion_latency.p99", "recovery_time"}, fields[0]) {
 		return fmt.Errorf("unknown metric %q", fields[0])
 	}
 	if !slices.Contains([]string{">=", "<=", "<", ">"}, fields[1]) {

@@ -21,7 +21,7 @@ import (
 // real is the vocabulary of the program, wired together as its commands do it.
 func real() scenarios.Vocabulary {
 	v := scenarios.Vocabulary{
-		Targets: []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()},
+		Targets: []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering(), targets.Regions()},
 		Kinds:   faults.Kinds,
 		Overlap: faults.CheckOverlap,
 		Condition: func(text string) error {

@@ -77,7 +77,7 @@ func newBookings(w Wiring) (Instance, error) {
 	}
 	r.totals = []string{"bookings"}
 	// A lost answer leaves time to ask again, within the hold.
-	r.trail, r.args = "bookings", func(string) []string {
+	r.trails, r.args = []string{"bookings"}, func(string) []string {
 		return []string{"--hold", seatHeld.String(), "--lease", "500ms", "--workers", "4", "--poll", "20ms"}
 	}
 	r.client = func() workloads.Client {

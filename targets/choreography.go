@@ -28,7 +28,7 @@ func newChoreography(w Wiring) (Instance, error) {
 		return nil, err
 	}
 	r.totals = []string{"inventory"}
-	r.trail, r.args = "audit", func(c string) []string {
+	r.trails, r.args = []string{"audit"}, func(c string) []string {
 		args := []string{"--choreography"}
 		if c == "relay" { // it reads the api's outbox
 			args = append(args, "--data", filepath.Join(w.Data, "api"))

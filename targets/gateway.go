@@ -23,7 +23,7 @@ const maxBody = 1 << 20
 
 // gateway is the effect sink: the external party that a target's side effects reach. It keeps the promise that real payment
 // gateways make, idempotency by key, so that what it applied twice was really asked for twice. And it can be told to be strict about
-// fencing tokens: a call with "Fencing: strict" is refused if a newer Fencing-Token was seen for the same step of the same unit. A call with
+// fencing tokens: a call with "Fencing: strict" is refused if a newer Fencing-Token was seen for the same step of the same unit, or of any. A call with
 // "Valid-Until: <RFC 3339 time>" is refused for good if it comes later and asks for what was not done before.
 type gateway struct {
 	prefix string
@@ -45,6 +45,7 @@ type route struct {
 	step, op, component string                                       // no component: whoever calls himself so
 	chunk               int                                          // of a longer work, from 1; 0: the effect is no part of one
 	batch               bool                                         // a request is for as many effects as it has lines; see applyBatch
+	together            bool                                         // its fencing tokens are of one sequence, for all units
 	refuse              func(effectRequest) (status int, why string) // final refusal; 0: accepted
 }
 
@@ -152,7 +153,7 @@ func (g *gateway) apply(rt route, req request) Reply {
 	if err != nil {
 		e.Value = clip("foreign id: "+req.OrderID, 200)
 	}
-	c := Call{Effect: e, Key: req.path + " " + req.key, Payload: req.digest, Resource: rt.step + " " + req.OrderID, Strict: req.strict,
+	c := Call{Effect: e, Key: req.path + " " + req.key, Payload: req.digest, Resource: rt.guarded(req.OrderID), Strict: req.strict,
 		Decide: func(n int) (Reply, bool) {
 			if status, why := rt.refusal(req); status != 0 {
 				return Reply{status, fmt.Appendf(nil, `{"error":%q}`, why)}, false
@@ -168,6 +169,14 @@ func (g *gateway) apply(rt route, req request) Reply {
 		c.Execution = &history.Event{Unit: e.Unit, Step: "chunk", Component: e.Component, Attempt: uint32(req.token), Token: uint64(rt.chunk), Trace: e.Trace}
 	}
 	return g.ledger.Apply(c)
+}
+
+// guarded is what a fencing token is for.
+func (rt route) guarded(unit string) string {
+	if rt.together {
+		return rt.step
+	}
+	return rt.step + " " + unit
 }
 
 // tellChunks answers which chunks of a unit were applied.

@@ -88,7 +88,7 @@ func newJobs(w Wiring) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.trail, r.args = "queue", func(c string) []string {
+	r.trails, r.args = []string{"queue"}, func(c string) []string {
 		args := []string{"--lease", "1s", "--workers", "4"} // a lease that outlives a restart would hide how a job is taken over
 		if c == "worker-2" {                                // no two machines show the same time
 			args = append(args, "--clock-offset", clockAhead.String())

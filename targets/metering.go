@@ -71,7 +71,7 @@ func newMetering(w Wiring) (Instance, error) {
 		return nil, err
 	}
 	r.totals = []string{"intake", "ingester"}
-	r.trail, r.args = "audit", func(string) []string { return nil }
+	r.trails, r.args = []string{"audit"}, func(string) []string { return nil }
 	r.client = func() workloads.Client {
 		return &meterClient{base: "http://" + w.Dial[Edge{From: "client", To: "intake"}.Name()], http: r.public}
 	}

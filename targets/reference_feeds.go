@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -81,7 +82,16 @@ type auditBody struct {
 func (r *reference) readAudit(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return lines(ctx, r, r.trail, fmt.Sprintf("/audit?after=%d&limit=%d", r.after, auditPage), func(l auditLine) {
+	read, errs := 0, []error(nil)
+	for _, c := range r.trails {
+		n, err := r.readTrail(ctx, c)
+		read, errs = read+n, append(errs, err)
+	}
+	return read, errors.Join(errs...)
+}
+
+func (r *reference) readTrail(ctx context.Context, component string) (int, error) {
+	return lines(ctx, r, component, fmt.Sprintf("/audit?after=%d&limit=%d", r.after, auditPage), func(l auditLine) {
 		r.after = max(r.after, l.Cursor)
 		var b auditBody
 		_ = json.Unmarshal([]byte(l.Body), &b) // a body that is no JSON is judged as it is: the checker sees the text

@@ -23,8 +23,8 @@ const followEvery = 100 * time.Millisecond
 // reference is a target whose components are those of the reference system: they have control servers, an audit trail and the gateway.
 type reference struct {
 	w       Wiring
-	prefix  string // of the ids of its units
-	trail   string // the component that serves the audit trail
+	prefix  string   // of the ids of its units
+	trails  []string // the components that serve the audit trail, all the same one
 	names   []string
 	edges   []Edge
 	env     []string                        // beside that which all of them have
@@ -49,7 +49,7 @@ func newOrders(t Target, w Wiring) (*reference, error) {
 		return nil, err
 	}
 	r.totals = []string{"api", "saga", "inventory"}
-	r.trail, r.args = "audit", func(c string) []string {
+	r.trails, r.args = []string{"audit"}, func(c string) []string {
 		if c == "relay" { // it reads the api's outbox
 			return []string{"--data", filepath.Join(w.Data, "api")}
 		}

@@ -102,7 +102,7 @@ func TestTheAuditTrailIsReadOnceAndInOrder(t *testing.T) {
 		fmt.Fprintln(w, `{"cursor":2,"source":"api","seq":2,"hash":"h2","body":"no JSON"}`)
 	}))
 	defer s.Close()
-	r := &reference{prefix: refPrefix, trail: "audit", direct: s.Client(), w: Wiring{Token: secret, Recorder: &n, Clock: midnight{},
+	r := &reference{prefix: refPrefix, trails: []string{"audit"}, direct: s.Client(), w: Wiring{Token: secret, Recorder: &n, Clock: midnight{},
 		Control: map[string]string{"audit": strings.TrimPrefix(s.URL, "http://")}}}
 	for _, want := range []int{2, 0} {
 		got, err := r.readAudit(t.Context())

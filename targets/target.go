@@ -66,12 +66,14 @@ func (t Topology) Component(name string) (Component, bool) {
 	return Component{}, false
 }
 
-// Edge finds the edge between two components, whichever of them dials. reversed tells that b dials a.
+// Edge finds the edge between two components: the one that a dials, or else the one that b does. reversed tells that b dials a.
 func (t Topology) Edge(a, b string) (e Edge, reversed, ok bool) {
 	for _, e := range t.Edges {
 		if e.From == a && e.To == b {
 			return e, false, true
 		}
+	}
+	for _, e := range t.Edges {
 		if e.From == b && e.To == a {
 			return e, true, true
 		}

@@ -15,7 +15,7 @@ import (
 
 // knownTargets are the targets that a scenario can name.
 func knownTargets() []targets.Target {
-	known := []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering()}
+	known := []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering(), targets.Regions()}
 	for i, d := range referenceDefects() {
 		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == cmp.Or(reference.Defects()[i].Of, "reference") })
 		known[of].Defects = append(known[of].Defects, d)

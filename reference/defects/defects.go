@@ -1,5 +1,5 @@
 // Package defects is a collection of ways to get the reference systems wrong: the order service (with a saga and without, on files and on
-// PostgreSQL), the job system, the bookings and the metering. Each has cost somebody money, and a tool that claims to find such things
+// PostgreSQL), the job system, the bookings, the metering and the two regions. Each has cost somebody money, and a tool that claims to find such things
 // can be tried on them.
 //
 // The systems do not know that they exist: a defect swaps one of its parts.
@@ -68,6 +68,8 @@ var All = []Defect{
 	PartialWriteTwoTransactions,
 	TwoRelaysNoClaim,
 	RelayBatchOutlivesLease,
+	EpochNotCompared,
+	AcknowledgedBeforeCopied,
 	PollByID,
 	ReadModifyWrite,
 	EventInSecondTransaction,

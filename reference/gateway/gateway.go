@@ -159,6 +159,11 @@ func (c *Client) Confirm(ctx context.Context, call Call, class string) (Answer, 
 	return c.post(ctx, "/confirmations", call, http.StatusGone, map[string]any{"order_id": call.OrderID, "address": class})
 }
 
+// Post moves an amount to an account. It is never refused but for its token, which is compared with those of all transfers.
+func (c *Client) Post(ctx context.Context, call Call, amount int64, account string) (Answer, error) {
+	return c.post(ctx, "/postings", call, 0, map[string]any{"order_id": call.OrderID, "amount": amount, "address": account})
+}
+
 // Bill bills a batch: all its lines but those that it refuses, at once.
 func (c *Client) Bill(ctx context.Context, call Call, lines []Line) (Answer, error) {
 	return c.post(ctx, "/bills", call, 0, map[string]any{"lines": lines})

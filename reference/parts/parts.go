@@ -19,6 +19,7 @@ import (
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
+	"github.com/wreckon/wreckon/reference/region"
 	"github.com/wreckon/wreckon/reference/saga"
 	"github.com/wreckon/wreckon/reference/store"
 )
@@ -66,6 +67,9 @@ type Parts struct {
 	MeterClaim   func() metering.Claim // who sends the batches of an account
 	MeterCut     metering.Cut          // which batch of an account is sent next
 	MeterSettle  metering.Settle       // in what order a batch is sent, and written down with its account's balance
+
+	RegionCopy region.Copy // when the other region gets what is committed here
+	RegionCall region.Call // how a transfer is asked for at the gateway
 }
 
 // Right returns the strategies that keep the promises.
@@ -111,5 +115,8 @@ func Right() *Parts {
 		MeterClaim:   metering.OneAtATime,
 		MeterCut:     metering.OldestFirst,
 		MeterSettle:  metering.InOneTransaction,
+
+		RegionCopy: region.BeforeCommit,
+		RegionCall: region.Fenced,
 	}
 }
