@@ -22,8 +22,9 @@ var linearizableState = Guarantee{
 	Promise: "What clients read and update of a unit looks as if it happened one operation at a time.",
 	Finds: "Submits, reads and conditional updates of one unit that no order explains which respects what came before what: a read " +
 		"that goes back behind an earlier one, a unit that leaves its end, an update that was accepted for a version already passed, " +
-		"or refused for the version it named, a note that nobody wrote or that a later read no longer shows. Where every answer names " +
-		"a version, the versions are the order and any unit is decided. Where one does not, the unit is a small history of its own, " +
+		"or refused for the version it named, a note that nobody wrote or that a later read no longer shows. What the unit is found to be " +
+		"at the end is one more read: no older than anything that was answered before, the same where the version is the same, and no " +
+		"newer than updates can have made a unit that had ended. Where every answer names a version, the versions are the order and any unit is decided. Where one does not, the unit is a small history of its own, " +
 		"searched with Porcupine in a bounded time and memory; one that could not be decided is named.",
 	Needs: []string{history.FeedReads},
 	Check: checkLinearizable,
@@ -141,6 +142,8 @@ func explained(ctx context.Context, list []call, versions bool) (legal bool, rea
 		return false, "the time for all searches was used up"
 	case versions:
 		return ordered(ctx, list)
+	case endDenied(list) >= 0:
+		return false, ""
 	case witness(list):
 		return true, ""
 	case !notesExplained(list):
@@ -182,6 +185,14 @@ func operations(list []call) []porcupine.Operation {
 func longest(ctx context.Context, list []call, versions bool) []int {
 	if len(list) > maxPictured || ctx.Err() != nil {
 		return nil
+	}
+	if !versions && endDenied(list) >= 0 { // the end has no place, and a search that knows of no versions would give it one
+		end := slices.IndexFunc(list, func(x call) bool { return x.final })
+		places := longest(ctx, slices.Delete(slices.Clone(list), end, end+1), versions)
+		if len(places) > 0 {
+			places = slices.Insert(places, end, 0)
+		}
+		return places
 	}
 	s := searcher{ctx: ctx, versions: versions, left: searchMemory / (perStep + len(list)/8)}
 	_, info := porcupine.CheckOperationsVerbose(s.model(), operations(list), pictureTime)
@@ -335,6 +346,9 @@ func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool)
 			}
 		}
 	}
+	if by := endDenied(list); bad.final && by >= 0 {
+		against = by
+	}
 	if against >= 0 {
 		events = append(events, list[against].op.call, list[against].op.ret)
 	}
@@ -392,6 +406,9 @@ func (c *Case) saw(x call, before bool) string {
 	who, at := client(c.H.Actor[x.op.call]), when(e.T)
 	switch {
 	case x.final:
+		if note != "" {
+			state += fmt.Sprintf(" with the note %q", clip(note, 60))
+		}
 		return fmt.Sprintf("at the end it was found %s%s at %s", state, version, at)
 	case x.kind == lifeSubmit:
 		return fmt.Sprintf("%s %sgot an ok for it (%s%s at %s)", who, had, state, version, at)

@@ -180,7 +180,7 @@ func (c *Case) calls(u int, states *interned) (list []call, versions bool) {
 		}
 		list = append(list, x)
 	}
-	if x, ok := c.finalRead(u, states); ok && len(list) > 0 {
+	if x, ok := c.finalRead(u, states, proposed); ok && len(list) > 0 {
 		versions = versions && x.version > 0
 		list = append(list, x)
 	}
@@ -235,15 +235,16 @@ func (c *Case) shown(x *lifeOp, answer string, states *interned, proposed map[st
 }
 
 // finalRead is the state observed at the end, as one more read, somewhere within the observation. It needs a beginning.
-func (c *Case) finalRead(u int, states *interned) (x call, ok bool) {
+func (c *Case) finalRead(u int, states *interned, proposed map[string]bool) (x call, ok bool) {
 	f := c.units[u].final
 	if f == none || c.observeBegin == none || c.observeBegin > f {
 		return x, false
 	}
 	x = call{begin: int64(c.observeBegin), end: int64(f), final: true, op: &operation{call: f, ret: f}}
 	x.kind, x.version = lifeRead, c.H.Token[f]
-	c.shown(&x.lifeOp, c.str(c.H.Value[f]), states, nil)
-	return x, x.kind == lifeRead // a unit that is gone is lost work
+	c.shown(&x.lifeOp, c.str(c.H.Value[f]), states, proposed)
+	x.noted = strings.Contains(c.str(c.H.Value[f]), "|") // whoever looks need not tell it
+	return x, x.kind == lifeRead                         // a unit that is gone is lost work
 }
 
 // mergeRetries joins an amendment that is ok with the earlier tries of it that were never answered: the target may have taken the

@@ -255,6 +255,32 @@ var mutations = []mutation{
 		s.events = slices.Insert(s.events, k+1, call, answer)
 		return true
 	}},
+	{"find another note at the end", "linearizable-state", func(s *script, d dice) bool {
+		k, ok := pick(s, d, func(e history.Event) bool {
+			return observedAs("")(e) && slices.ContainsFunc(s.events, func(x history.Event) bool {
+				return x.Kind == history.KindOK && x.Op == "read" && x.Unit == e.Unit && x.Token == e.Token && x.Token > 0
+			})
+		})
+		if ok {
+			s.events[k].Value += "|nobody wrote this"
+		}
+		return ok
+	}},
+	{"lose an accepted update before the end", "linearizable-state", func(s *script, d dice) bool {
+		k, ok := pick(s, d, func(e history.Event) bool {
+			return observedAs("")(e) && slices.ContainsFunc(s.events, func(x history.Event) bool {
+				return x.Kind == history.KindOK && x.Op == "amend" && x.Unit == e.Unit && x.Token > 1
+			})
+		})
+		if ok {
+			for _, x := range s.events[:k] {
+				if x.Kind == history.KindOK && x.Op == "amend" && x.Unit == s.events[k].Unit {
+					s.events[k].Token = min(s.events[k].Token, x.Token-1)
+				}
+			}
+		}
+		return ok
+	}},
 	{"lose a version in a restart", "linearizable-state", func(s *script, d dice) bool {
 		k, ok := pick(s, d, func(e history.Event) bool {
 			return observedAs("")(e) && slices.ContainsFunc(s.events, func(x history.Event) bool {
