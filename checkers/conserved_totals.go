@@ -27,10 +27,7 @@ func checkConservedTotals(c *Case) Judgement {
 		return Judgement{Status: NotTested, Reason: "the target claims no sum that is conserved (claims: totals)"}
 	}
 	t := newTally(c)
-	for i := range c.H.Kind {
-		t.event(uint32(i))
-	}
-	t.end()
+	t.run()
 	checked, open := 0, ""
 	var suspects []suspect
 	for k := range t.sums {

@@ -14,13 +14,14 @@ import (
 )
 
 // long writes the history of a long good run, five events for each unit: a submit, its ok, an effect with its key and fencing token, the audit
-// event that records it, and the state that is found at the end. Units overlap in a window. hashes chains the audit events.
-func long(w io.Writer, events int) error {
+// event that records it, and the state that is found at the end. Units overlap in a window.
+func long(w io.Writer, events int, d dress) error {
 	claims := history.Claims{Unit: "order", Prefix: "o-",
 		Steps:  []history.Step{{Name: "charge", Does: "charged", Required: true, AuditDo: "charged"}},
 		States: history.States{Completed: "completed", Compensated: "compensated", Audits: map[string]string{"completed": "charged"}},
 		Feeds:  []string{history.FeedEffects, history.FeedAudit, history.FeedStates, history.FeedReads},
 	}
+	d.claim(&claims)
 	out, err := history.NewWriter(w, history.Header{Claims: claims})
 	if err != nil {
 		return err
@@ -30,6 +31,7 @@ func long(w io.Writer, events int) error {
 	add := func(e history.Event) {
 		t += time.Duration(rng.IntN(16_000))
 		e.T = t
+		d.event(&e)
 		out.Append(e)
 	}
 	phase := func(op string, o history.Outcome, value string) {
@@ -84,7 +86,7 @@ func long(w io.Writer, events int) error {
 // longReader gives that history from memory, as a file.
 func longReader(tb testing.TB, events int) (r *history.Reader, size int) {
 	var file bytes.Buffer
-	if err := long(&file, events); err != nil {
+	if err := long(&file, events, plain); err != nil {
 		tb.Fatal(err)
 	}
 	r, err := history.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()))
@@ -237,7 +239,7 @@ func obvious(b *testing.B, events int) {
 // BenchmarkFile judges ten million events from a file on a disk.
 func BenchmarkFile(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "h")
-	if err := writeLong(path, 10_000_000); err != nil {
+	if err := writeLong(path, 10_000_000, plain); err != nil {
 		b.Fatal(err)
 	}
 	r, err := history.OpenReader(path)

@@ -27,8 +27,6 @@ type rule struct {
 	all func(*history.Claims) bool
 }
 
-func always(*history.Claims) bool { return true }
-
 // scanRules are the rules that there are.
 var scanRules = []rule{
 	{guarantee: "no-duplicate-effects", checks: func(_ *ending, x *life) bool { return x.has(lifeEffect) }},
@@ -47,7 +45,7 @@ var scanRules = []rule{
 	{guarantee: "dead-letters-accounted", claimed: func(c *history.Claims) bool { return c.DeadLetters != nil }, doubts: (*ending).mayBeMisplaced},
 	{guarantee: "authorised-actions", claimed: func(c *history.Claims) bool { return len(c.Privileges) > 0 }, marks: (*scan).isPrivileged},
 	{guarantee: "checkpoint-progress", claimed: func(c *history.Claims) bool { return len(c.Checkpoints) > 0 }, marks: (*scan).isChunk},
-	{guarantee: "conserved-totals", claimed: func(c *history.Claims) bool { return len(c.Totals) > 0 }, all: always},
+	{guarantee: "conserved-totals", claimed: func(c *history.Claims) bool { return len(c.Totals) > 0 }, listens: newSums},
 	{guarantee: "traced", claimed: func(c *history.Claims) bool { return slices.Contains(c.Feeds, history.FeedTraces) }, listens: newTraces},
 	{guarantee: "bounded-recovery", claimed: func(c *history.Claims) bool { return c.Recovery != nil }, listens: newRecoveries,
 		doubts: func(e *ending, x *life) bool { return e.claims.Recovery.Loss != nil && e.mayBeLost(x) }},

@@ -239,9 +239,7 @@ func TestTheScanUnderEachClaim(t *testing.T) {
 					cleared += n
 				}
 			})
-			if c := newScript().header.Claims; scanRules[k].all == nil || !scanRules[k].all(&c) {
-				require.Positive(t, cleared, "nothing was left to the scan")
-			}
+			require.Positive(t, cleared, "nothing was left to the scan")
 			t.Log(cleared)
 		})
 	}

@@ -17,10 +17,14 @@ import (
 )
 
 // TestStream judges a long history from its file and tells the time and the memory that it takes; make stream. A process of its own
-// writes the file, so that what that holds is not counted.
+// writes the file, so that what that holds is not counted. With WRECKON_CLAIMS the target makes claims of its own.
 func TestStream(t *testing.T) {
 	if file := os.Getenv("WRECKON_WRITE"); file != "" {
-		require.NoError(t, writeLong(file, streamEvents(t)))
+		d := plain
+		if os.Getenv("WRECKON_CLAIMS") != "" {
+			d = everything()
+		}
+		require.NoError(t, writeLong(file, streamEvents(t), d))
 		return
 	}
 	if os.Getenv("WRECKON_STREAM") == "" {
@@ -53,12 +57,12 @@ func streamEvents(t *testing.T) int {
 	return n
 }
 
-func writeLong(path string, events int) error {
+func writeLong(path string, events int, d dress) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := long(f, events); err != nil {
+	if err := long(f, events, d); err != nil {
 		return err
 	}
 	return f.Close()

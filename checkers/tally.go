@@ -29,7 +29,7 @@ type account struct {
 	values sum
 	count  int64
 	done   map[history.Unit][]uint32 // what is in force of each unit, latest last
-	bad    uint32                    // an effect whose value is no number
+	bad    *badValue                 // the first that is no number
 }
 
 func newTally(c *Case) *tally {
@@ -90,7 +90,7 @@ func (t *tally) open(term history.Term) string {
 		}
 		if ref := t.stepRefs[k]; t.account(k) == nil {
 			t.of[ref] = append(t.of[ref], len(t.accounts))
-			t.accounts = append(t.accounts, account{step: k, name: name, done: make(map[history.Unit][]uint32), bad: none})
+			t.accounts = append(t.accounts, account{step: k, name: name, done: make(map[history.Unit][]uint32)})
 		}
 	}
 	if term.Observed == "" && term.Effects == "" && term.Count == "" {
@@ -105,6 +105,26 @@ func (t *tally) account(step int) *account {
 		return nil
 	}
 	return &t.accounts[k]
+}
+
+// run goes through the history.
+func (t *tally) run() {
+	if w, ok := listening[*sums](t.whole); ok {
+		t.follow(w)
+		return
+	}
+	for i := range t.H.Kind {
+		t.event(uint32(i))
+	}
+	t.end()
+}
+
+// afterWork tells that an event is not before the last that showed the target at work.
+func (t *tally) afterWork(i uint32) bool {
+	if w, ok := listening[*sums](t.whole); ok {
+		return t.whole.seqs[i] >= w.last
+	}
+	return i >= t.last
 }
 
 func (t *tally) event(i uint32) {
@@ -164,8 +184,8 @@ func (t *tally) land(i uint32) {
 }
 
 func (a *account) book(t *tally, i uint32, sign int64) {
-	if !a.values.add(t.str(t.H.Value[i]), sign) {
-		a.bad = min(a.bad, i)
+	if text := t.str(t.H.Value[i]); !a.values.add(text, sign) && a.bad == nil {
+		a.bad = &badValue{t.at(i), text}
 	}
 }
 
@@ -237,7 +257,7 @@ func (t *tally) evaluate(s *claimedSum, set map[history.Ref]uint32, order []uint
 	if t.phases {
 		s.final = s.final || t.quiesceAt != none && order[0] > t.quiesceAt
 	} else {
-		s.final = s.final || order[0] >= t.last
+		s.final = s.final || t.afterWork(order[0])
 	}
 	s.compare(r)
 }
@@ -263,9 +283,8 @@ func (t *tally) value(term history.Term, set map[history.Ref]uint32, r *reading)
 			value.Add(value, new(big.Rat).SetInt64(a.count))
 		}
 		if term.Effects == a.name {
-			if a.bad != none {
-				return nil, fmt.Sprintf("the value of an effect of %s at %s, %q, is no number", clip(a.name, 60), when(t.at(a.bad)),
-					clip(t.str(t.H.Value[a.bad]), 60))
+			if a.bad != nil {
+				return nil, fmt.Sprintf("the value of an effect of %s at %s, %q, is no number", clip(a.name, 60), when(a.bad.at), clip(a.bad.text, 60))
 			}
 			value.Add(value, a.values.total())
 		}
