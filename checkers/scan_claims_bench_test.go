@@ -26,6 +26,7 @@ var dresses = []dress{
 		c.Feeds = append(c.Feeds, history.FeedLetters)
 	}, plain.event},
 	{"privileges", func(c *history.Claims) {
+		c.States.Quarantined = "quarantined"
 		c.Privileges = []history.Privilege{{Action: "released", Actors: []string{"ann"}, From: "quarantined"}}
 	}, plain.event},
 	{"deadlines", func(c *history.Claims) {

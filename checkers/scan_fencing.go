@@ -12,7 +12,8 @@ type fences struct {
 	claims []history.Fencing
 	looks  []fenceLook
 	shows  [maxSteps]bool          // of each step: its effects carry tokens
-	units  recent[fenced]          // of a unit's step, eight for each unit
+	units  recent[fenced]          // of a unit's step
+	steps  int                     // that each unit has there
 	others map[resource]*fencedFar // what is not of one unit
 }
 
@@ -55,7 +56,8 @@ type fenceLook struct {
 }
 
 func newFences(s *scan) listener {
-	return &fences{claims: s.claims.Fencing, units: newRecent[fenced](s.r.Len()), others: make(map[resource]*fencedFar)}
+	return &fences{claims: s.claims.Fencing, steps: min(max(len(s.claims.Steps), 1), lifeSteps), units: newRecent[fenced](s.r.Len()),
+		others: make(map[resource]*fencedFar)}
 }
 
 // speaks finds the claim that speaks of a step; -1: none does.
@@ -127,7 +129,7 @@ func (f *fences) event(s *scan, b *history.Block, l *fenceLook, p history.Place)
 			f.far(s, resource{l.claim, id}, l, u, now)
 		}
 	case u == history.NoUnit || uint64(u) >= s.limit:
-	case l.step >= lifeSteps:
+	case l.step >= f.steps:
 		s.doubt(u)
 	default:
 		f.near(s, l, u, now)
@@ -151,7 +153,7 @@ func (l *fenceLook) resource(b *history.Block, p history.Place) uint64 {
 
 // near judges what is of one unit: whatever is odd puts it in doubt.
 func (f *fences) near(s *scan, l *fenceLook, u history.Unit, now fenced) {
-	x, first, lost := f.units.at(uint64(u)*lifeSteps + uint64(l.step))
+	x, first, lost := f.units.at(uint64(u)*uint64(f.steps) + uint64(l.step))
 	if lost {
 		s.doubt(u)
 		return
@@ -229,7 +231,9 @@ func (x *fencedFar) holds(s *scan, now fenced) {
 
 func (f *fences) end(*scan) {}
 
-func (f *fences) checked(s *scan) int { return s.outside(f.units.ever, lifeSteps) + len(f.others) }
+func (f *fences) checked(s *scan) int {
+	return s.outside(f.units.ever, uint64(f.steps)) + len(f.others)
+}
 
 // showsTokens tells that effects of a step carry tokens, somewhere in the history.
 func (w *whole) showsTokens(step int) bool {

@@ -1,15 +1,11 @@
 package checkers
 
-import (
-	"encoding/hex"
-
-	"github.com/wreckon/wreckon/history"
-)
+import "github.com/wreckon/wreckon/history"
 
 // traces is the rule for traced: a unit is in no doubt whose events all carry the trace that the first of them did.
 type traces struct {
 	judged [history.KindNote + 1]bool
-	units  recent[traceID]
+	units  recent[unitTrace]
 	texts  []place[traceID] // of the strings that were met last
 	looks  []traceLook      // of the block's shapes
 }
@@ -20,13 +16,19 @@ type traceID struct {
 	w3c       bool
 }
 
+// unitTrace is the trace of a unit, and the string that named it last.
+type unitTrace struct {
+	traceID
+	last history.Ref
+}
+
 type traceLook struct {
 	width        history.Place
 	judged, bare bool
 }
 
 func newTraces(s *scan) listener {
-	t := &traces{units: newRecent[traceID](s.r.Len()), texts: newRecent[traceID](s.r.Len()).places}
+	t := &traces{units: newRecent[unitTrace](s.r.Len()), texts: newRecent[traceID](s.r.Len()).places}
 	t.judged, _ = tracedKinds(s.claims.Traced)
 	return t
 }
@@ -51,7 +53,10 @@ func (t *traces) block(s *scan, b *history.Block) {
 				t.units.ever.set(uint64(u))
 				s.doubt(u)
 			default:
-				t.carries(s, b, u, b.Trace[p.Trace()])
+				trace := b.Trace[p.Trace()]
+				if x := &t.units.places[int(u)&(len(t.units.places)-1)]; x.id != uint64(u) || x.held.last != trace || trace == 0 {
+					t.carries(s, b, u, trace)
+				}
 			}
 		}
 		p.Move(l.width)
@@ -62,12 +67,10 @@ func (t *traces) carries(s *scan, b *history.Block, u history.Unit, trace histor
 	id, known := t.id(b, trace)
 	held, first, lost := t.units.at(uint64(u))
 	switch {
-	case trace == 0 || !known || lost:
+	case trace == 0 || !known || lost || !first && held.traceID != id:
 		s.doubt(u)
-	case first:
-		*held = id
-	case *held != id:
-		s.doubt(u)
+	default:
+		*held = unitTrace{id, trace}
 	}
 }
 
@@ -82,18 +85,31 @@ func (t *traces) id(b *history.Block, trace history.Ref) (id traceID, known bool
 		return id, false
 	}
 	id = traceID{high: uint64(trace)}
-	if w3c := w3cTrace(string(text)); w3c != "" {
-		var raw [16]byte
-		if _, err := hex.Decode(raw[:], []byte(w3c)); err != nil {
+	if w3c := w3cTrace(text); len(w3c) > 0 {
+		var high, low bool
+		id.high, high = hexadecimal(w3c[:16])
+		id.low, low = hexadecimal(w3c[16:])
+		if id.w3c = true; !high || !low {
 			return id, false
 		}
-		for k := range 8 {
-			id.high, id.low = id.high<<8|uint64(raw[k]), id.low<<8|uint64(raw[8+k])
-		}
-		id.w3c = true
 	}
 	p.id, p.held = uint64(trace), id
 	return id, true
+}
+
+// hexadecimal reads a number of sixteen digits.
+func hexadecimal(text []byte) (n uint64, ok bool) {
+	for _, c := range text {
+		switch lower := c | 0x20; {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case lower >= 'a' && lower <= 'f':
+			n = n<<4 | uint64(lower-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
 }
 
 func (t *traces) end(*scan) {}

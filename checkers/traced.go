@@ -90,18 +90,18 @@ func (c *Case) sameTrace(a, b uint32) bool {
 
 // correlation is what the hops of one trace share: of a W3C traceparent (version-trace-span-flags) the trace id.
 func correlation(trace string) string {
-	if id := w3cTrace(trace); id != "" {
+	if id := w3cTrace(trace); len(id) > 0 {
 		return strings.ToLower(id)
 	}
 	return trace
 }
 
 // w3cTrace is the trace id of a W3C traceparent; empty where it is none.
-func w3cTrace(trace string) string {
+func w3cTrace[T string | []byte](trace T) T {
 	if len(trace) >= 55 && trace[2] == '-' && trace[35] == '-' && trace[52] == '-' {
 		return trace[3:35]
 	}
-	return ""
+	return trace[:0]
 }
 
 // untraced finds the two events that show best what is wrong: two traces, or one and none.
