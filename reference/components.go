@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/wreckon/wreckon/reference/payments"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
+	"github.com/wreckon/wreckon/reference/reconcile"
 	"github.com/wreckon/wreckon/reference/saga"
 	"github.com/wreckon/wreckon/reference/shipping"
 	"github.com/wreckon/wreckon/reference/store"
@@ -157,6 +159,7 @@ func buildPayments(ctx context.Context, p *process) error {
 	c := &payments.Cashier{
 		Inbox: p.inbox, Perform: p.cfg.parts.Charge(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
+	p.reconciles(payments.Name, c.Gateway)
 	p.steps(p.cfg.parts.Receive, c.Handle, "", choreography.Payments)
 	return nil
 }
@@ -170,6 +173,7 @@ func buildShipping(ctx context.Context, p *process) error {
 	s := &shipping.Dispatcher{
 		Inbox: p.inbox, Perform: intent.Leased(p.tools()), Gateway: p.gateway(), Box: p.box, Trail: p.trail,
 	}
+	p.reconciles(shipping.Name, s.Gateway)
 	p.steps(broker.AfterWork, s.Handle, "", choreography.Shipping)
 	return nil
 }
@@ -269,8 +273,25 @@ func (p *process) sends(sender string, added <-chan struct{}, poll time.Duration
 // quarantine has what cannot be worked on set aside, and lets people look after it.
 func (p *process) quarantine(service string) {
 	p.inbox.Dead = p.cfg.parts.SetAside(service, p.box, p.trail)
-	desk := quarantine.Desk{Service: service, DB: p.db, Box: p.box, Trail: p.trail, Rule: p.cfg.parts.Release}
-	p.desk = quarantine.Handler(desk, p.cfg.operators)
+	p.desk = quarantine.Handler(p.deskOf(service), p.cfg.operators)
+}
+
+func (p *process) deskOf(service string) quarantine.Desk {
+	return quarantine.Desk{Service: service, DB: p.db, Box: p.box, Trail: p.trail, Rule: p.cfg.parts.Release}
+}
+
+// reconciles has what was set aside without an answer compared with what the gateway has done.
+func (p *process) reconciles(service string, g *gateway.Client) {
+	r := &reconcile.Reconciler{
+		DB: p.db, Tools: reconcile.Tools{Gateway: g, Desk: p.deskOf(service)}, Repair: p.cfg.parts.Repair,
+		Rest: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Log: p.log,
+	}
+	p.worker = r
+	p.idle = append(p.idle, func(ctx context.Context, i *control.Idle) error {
+		n, err := r.Waiting(ctx)
+		i.Pending += n
+		return err
+	})
 }
 
 func (p *process) gateway() *gateway.Client {
@@ -290,7 +311,7 @@ func (p *process) tools() intent.Tools {
 	return intent.Tools{
 		DB: p.db, Inbox: p.inbox,
 		Owner: fmt.Sprintf("%s-%d-%d", p.cfg.component, os.Getpid(), time.Now().UnixNano()),
-		Lease: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Backoff: p.backoff("gateway"), Tries: p.cfg.parts.Tries,
+		Lease: p.cfg.lease, Timeout: p.cfg.gatewayTimeout, Backoff: p.backoff("gateway"), Tries: cmp.Or(p.cfg.parts.Tries, p.cfg.gatewayTries),
 		Log: p.log,
 	}
 }

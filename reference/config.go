@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/reference/defects"
+	"github.com/wreckon/wreckon/reference/intent"
 	"github.com/wreckon/wreckon/reference/parts"
 	"github.com/wreckon/wreckon/reference/quarantine"
 	"github.com/wreckon/wreckon/reference/store"
@@ -40,6 +41,7 @@ type config struct {
 	workers       int
 	choreography  bool
 	breakerAfter  int
+	gatewayTries  int
 	outboxLimit   int64
 
 	clockOffset time.Duration // any
@@ -95,6 +97,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.IntVar(&c.workers, "workers", 8, "messages worked on at once, for each consumer")
 	flags.BoolVar(&c.choreography, "choreography", false, "do without a saga: services do what follows from what they hear of each other")
 	flags.IntVar(&c.breakerAfter, "breaker-after", 10, "calls in a row without an answer, after which the gateway is left alone for a while")
+	flags.IntVar(&c.gatewayTries, "gateway-tries", intent.MaxTries, "calls to the gateway for one message, after which it is set aside")
 	flags.Int64Var(&c.outboxLimit, "outbox-limit", 10_000, "messages that may wait to be sent before the api takes no more orders; 0: any number")
 	flags.DurationVar(&c.ackWait, "ack-wait", time.Second, "silence after which the broker delivers a message again")
 	flags.DurationVar(&c.lease, "lease", 2*time.Second, "how long a worker may be silent before another takes over")
@@ -168,6 +171,9 @@ func (c *config) check() error {
 	}
 	if c.breakerAfter < 1 {
 		wrong = append(wrong, errors.New("--breaker-after is below 1"))
+	}
+	if c.gatewayTries < 1 {
+		wrong = append(wrong, errors.New("--gateway-tries is below 1"))
 	}
 	if c.outboxLimit < 0 {
 		wrong = append(wrong, errors.New("--outbox-limit is below 0"))

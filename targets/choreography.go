@@ -1,7 +1,6 @@
 package targets
 
 import (
-	"path/filepath"
 	"slices"
 
 	"github.com/wreckon/wreckon/history"
@@ -29,11 +28,7 @@ func newChoreography(w Wiring) (Instance, error) {
 	}
 	r.totals = []string{"inventory"}
 	r.trails, r.args = []string{"audit"}, func(c string) []string {
-		args := []string{"--choreography"}
-		if c == "relay" { // it reads the api's outbox
-			args = append(args, "--data", filepath.Join(w.Data, "api"))
-		}
-		return args
+		return append([]string{"--choreography"}, orderArgs(w, c)...)
 	}
 	r.client = func() workloads.Client {
 		return &orderClient{base: "http://" + w.Dial[Edge{From: "client", To: "api"}.Name()], http: r.public}

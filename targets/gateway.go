@@ -38,6 +38,7 @@ type gateway struct {
 
 	mu     sync.Mutex
 	chunks map[string][]int // unit -> the chunks of it that were applied
+	has    map[string]bool  // path and unit -> it was applied
 }
 
 // route says what a path of the gateway means.
@@ -75,7 +76,7 @@ func listenGateway(prefix, token string, rec workloads.Recorder, routes map[stri
 		return nil, fmt.Errorf("listen for effects: %w", err)
 	}
 	g := &gateway{prefix: prefix, token: token, routes: routes, addr: ln.Addr().String(),
-		done: make(chan struct{}), ledger: NewLedger(rec), chunks: map[string][]int{}}
+		done: make(chan struct{}), ledger: NewLedger(rec), chunks: map[string][]int{}, has: map[string]bool{}}
 	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(g.done)
@@ -102,12 +103,16 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodGet && r.URL.Path == "/chunks" {
-		g.tellChunks(w, r.URL.Query().Get("order_id"))
+		g.tell(w, func() any { return map[string]any{"chunks": g.chunks[r.URL.Query().Get("order_id")]} })
 		return
 	}
 	rt, ok := g.routes[r.URL.Path]
 	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	if r.Method == http.MethodGet {
+		g.tell(w, func() any { return map[string]any{"done": g.has[r.URL.Path+" "+r.URL.Query().Get("order_id")]} })
 		return
 	}
 	key := r.Header.Get("Idempotency-Key")
@@ -158,9 +163,10 @@ func (g *gateway) apply(rt route, req request) Reply {
 			if status, why := rt.refusal(req); status != 0 {
 				return Reply{status, fmt.Appendf(nil, `{"error":%q}`, why)}, false
 			}
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.has[req.path+" "+req.OrderID] = true
 			if rt.chunk > 0 {
-				g.mu.Lock()
-				defer g.mu.Unlock()
 				g.chunks[req.OrderID] = append(g.chunks[req.OrderID], rt.chunk)
 			}
 			return Reply{http.StatusOK, fmt.Appendf(nil, `{"id":"%s-%d"}`, rt.step, n)}, true
@@ -179,12 +185,12 @@ func (rt route) guarded(unit string) string {
 	return rt.step + " " + unit
 }
 
-// tellChunks answers which chunks of a unit were applied.
-func (g *gateway) tellChunks(w http.ResponseWriter, unit string) {
+// tell answers what was applied, which changes nothing.
+func (g *gateway) tell(w http.ResponseWriter, what func() any) {
 	g.mu.Lock()
-	body, err := json.Marshal(map[string]any{"chunks": g.chunks[unit]})
+	body, err := json.Marshal(what())
 	g.mu.Unlock()
-	if err != nil { // cannot happen: it is numbers
+	if err != nil { // cannot happen: it is numbers, true and false
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -220,3 +220,26 @@ func TestWhoTheSinkDoesNotKnow(t *testing.T) {
 	assert.Empty(t, n.all())
 	assert.True(t, strings.HasPrefix(g.addr, "127.0.0.1:"), "it listens on loopback alone")
 }
+
+func TestWhatWasDoneCanBeAskedForAndIsNotDoneByIt(t *testing.T) {
+	g, n := sink(t)
+	has := func(path string) string {
+		req, err := http.NewRequest(http.MethodGet, "http://"+g.addr+path, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+secret)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	assert.JSONEq(t, `{"done":false}`, has("/shipments?order_id=o-1"))
+	post(t, g, "/shipments", "k", `{"order_id":"o-1","address":"1 Main Street"}`)
+	post(t, g, "/shipments", "l", `{"order_id":"o-2","address":"undeliverable"}`)
+	before := len(n.all())
+	assert.JSONEq(t, `{"done":true}`, has("/shipments?order_id=o-1"))
+	assert.JSONEq(t, `{"done":false}`, has("/charges?order_id=o-1"))
+	assert.JSONEq(t, `{"done":false}`, has("/shipments?order_id=o-2"), "it was refused")
+	assert.Len(t, n.all(), before, "to ask is no effect")
+}

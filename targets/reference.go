@@ -10,6 +10,9 @@ import (
 // refPrefix begins every order id that the harness issues.
 const refPrefix = "o-"
 
+// shipTries is how often one message may ask the gateway to ship.
+const shipTries = 8
+
 // drainWithin is the grace period that the components promise to keep. They are told to be done a second sooner.
 const drainWithin = 5 * time.Second
 
@@ -65,6 +68,7 @@ func Reference() Target {
 			Privileges: []history.Privilege{
 				{Action: "resolved", Actors: []string{ann}, From: "quarantined", Approval: "approved", Above: 5000},
 				{Action: "approved", Actors: []string{ann, ben}},
+				{Action: "reconciled", Actors: []string{"reconciler"}, From: "quarantined"}, // what was found where it landed
 			},
 			Totals: []history.Total{
 				{Name: "stock", Equals: new(float64), Terms: []history.Term{
@@ -76,9 +80,9 @@ func Reference() Target {
 			},
 			Compensation: "reverse",
 			// Doing a step and undoing it are under one lease, whose tokens the gateway is shown.
-			// A message may call the gateway intent.MaxTries times; a charge and its refund are a message each. How far apart calls reach the
+			// A message may call the gateway intent.MaxTries times, one to ship shipTries times; a charge and its refund are a message each. How far apart calls reach the
 			// gateway is up to what lies between: of the waits nothing is promised that could be seen there.
-			Retries: []history.Retries{{Step: "charge", Max: 50}, {Step: "ship", Max: 25}},
+			Retries: []history.Retries{{Step: "charge", Max: 50}, {Step: "ship", Max: shipTries}},
 			Fencing: []history.Fencing{{Step: "charge", Resource: "unit"}, {Step: "ship", Resource: "unit"}},
 			// Everything that is told of an order carries the trace of the client that first asked for it.
 			Traced: []string{"invoke", "ok", "fail", "info", "effect", "audit"},

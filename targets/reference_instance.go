@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -49,16 +50,22 @@ func newOrders(t Target, w Wiring) (*reference, error) {
 		return nil, err
 	}
 	r.totals = []string{"api", "saga", "inventory"}
-	r.trails, r.args = []string{"audit"}, func(c string) []string {
-		if c == "relay" { // it reads the api's outbox
-			return []string{"--data", filepath.Join(w.Data, "api")}
-		}
-		return nil
-	}
+	r.trails, r.args = []string{"audit"}, func(c string) []string { return orderArgs(w, c) }
 	r.client = func() workloads.Client {
 		return &orderClient{base: "http://" + w.Dial[Edge{From: "client", To: "api"}.Name()], http: r.public}
 	}
 	return r, nil
+}
+
+// orderArgs are what a component of an order service is told beside what all are.
+func orderArgs(w Wiring, component string) []string {
+	switch component {
+	case "relay": // it reads the api's outbox
+		return []string{"--data", filepath.Join(w.Data, "api")}
+	case "shipping": // a parcel can wait for a person
+		return []string{"--gateway-tries", strconv.Itoa(shipTries)}
+	}
+	return nil
 }
 
 func newInstance(t Target, w Wiring, routes map[string]route) (*reference, error) {

@@ -47,6 +47,7 @@ var All = []Defect{
 	CompensateUndoneStep,
 	CompensationNotIdempotent,
 	SagaStateInMemory,
+	ReconcilerRepairsTwice,
 	LateEventResurrects,
 	StaleStatusRead,
 	StockCountedLater,

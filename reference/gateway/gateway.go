@@ -99,19 +99,19 @@ type Line struct {
 
 // Charge takes amount cents from a card. A refusal is a declined card.
 func (c *Client) Charge(ctx context.Context, call Call, amount int64, card string) (Answer, error) {
-	return c.post(ctx, "/charges", call, http.StatusPaymentRequired, map[string]any{
+	return c.post(ctx, paths["charge"], call, http.StatusPaymentRequired, map[string]any{
 		"order_id": call.OrderID, "amount": amount, "card": card,
 	})
 }
 
 // Refund gives amount cents back. It is never refused.
 func (c *Client) Refund(ctx context.Context, call Call, amount int64) (Answer, error) {
-	return c.post(ctx, "/refunds", call, 0, map[string]any{"order_id": call.OrderID, "amount": amount})
+	return c.post(ctx, paths["refund"], call, 0, map[string]any{"order_id": call.OrderID, "amount": amount})
 }
 
 // Ship sends the order to an address. A refusal is an address nobody can deliver to.
 func (c *Client) Ship(ctx context.Context, call Call, address string) (Answer, error) {
-	return c.post(ctx, "/shipments", call, http.StatusUnprocessableEntity, map[string]any{
+	return c.post(ctx, paths["ship"], call, http.StatusUnprocessableEntity, map[string]any{
 		"order_id": call.OrderID, "address": address,
 	})
 }
@@ -125,13 +125,33 @@ func (c *Client) Process(ctx context.Context, call Call, n int, account string, 
 
 // Processed lists the parts of a piece of work that were done.
 func (c *Client) Processed(ctx context.Context, orderID string) (parts []int, err error) {
-	const path = "/chunks"
+	var done struct {
+		Chunks []int `json:"chunks"`
+	}
+	err = c.get(ctx, "/chunks", orderID, &done)
+	return done.Chunks, err
+}
+
+// paths are where the steps of an order are asked for.
+var paths = map[string]string{"charge": "/charges", "refund": "/refunds", "ship": "/shipments"}
+
+// Has says whether a step of an order was done: charge, refund or ship. To ask changes nothing.
+func (c *Client) Has(ctx context.Context, step, orderID string) (bool, error) {
+	var answer struct {
+		Done bool `json:"done"`
+	}
+	err := c.get(ctx, paths[step], orderID, &answer)
+	return answer.Done, err
+}
+
+// get asks what there is of an order at path.
+func (c *Client) get(ctx context.Context, path, orderID string, into any) (err error) {
 	ctx, op := telemetry.Begin(ctx, telemetry.Client, "GET gateway"+path, "")
 	defer func() { op.End("asked", err) }()
 	telemetry.About(ctx, telemetry.Job{Parent: orderID})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path+"?"+url.Values{"order_id": {orderID}}.Encode(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask gateway for %s: %w", path, err)
+		return fmt.Errorf("ask gateway for %s: %w", path, err)
 	}
 	req.Header.Set("User-Agent", c.name)
 	req.Header.Set("Authorization", "Bearer "+c.token)
@@ -142,16 +162,13 @@ func (c *Client) Processed(ctx context.Context, orderID string) (parts []int, er
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("answered %d: %.200s", status, text)
 	}
-	var done struct {
-		Chunks []int `json:"chunks"`
-	}
 	if err == nil {
-		err = json.Unmarshal(text, &done)
+		err = json.Unmarshal(text, into)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask gateway for %s: %w", path, err)
+		return fmt.Errorf("ask gateway for %s: %w", path, err)
 	}
-	return done.Chunks, nil
+	return nil
 }
 
 // Confirm makes a booking of a class final. A refusal is one that came too late.

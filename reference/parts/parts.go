@@ -19,6 +19,7 @@ import (
 	"github.com/wreckon/wreckon/reference/outbox"
 	"github.com/wreckon/wreckon/reference/policy"
 	"github.com/wreckon/wreckon/reference/quarantine"
+	"github.com/wreckon/wreckon/reference/reconcile"
 	"github.com/wreckon/wreckon/reference/region"
 	"github.com/wreckon/wreckon/reference/saga"
 	"github.com/wreckon/wreckon/reference/store"
@@ -47,7 +48,8 @@ type Parts struct {
 	Shift    inventory.NewShift  // when the stock is counted
 	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
 	Failures int                 // how often a message may fail for good
-	Tries    int                 // how often one message may call the gateway
+	Tries    int                 // how often one message may call the gateway; 0: as often as it was configured
+	Repair   reconcile.Repair    // what is done about a step that was set aside without an answer
 
 	Listen choreography.Listen // what a service does when it hears of another
 
@@ -95,7 +97,7 @@ func Right() *Parts {
 		Shift:    inventory.InPlace,
 		SetAside: quarantine.Answer,
 		Failures: inbox.MaxFailures,
-		Tries:    intent.MaxTries,
+		Repair:   reconcile.AskTheOtherSide,
 
 		Listen: choreography.News,
 

@@ -108,18 +108,31 @@ func (k Desk) Resolve(ctx context.Context, who Person, orderID, how string) erro
 		if how == orders.GiveUp && d.Step != orders.Reserve {
 			return ErrNotCertain
 		}
-		if err := l.Settle(tx, how+" by "+who.Name); err != nil {
-			return err
-		}
-		if err := k.audit(tx, l, who, amount, "resolved", how); err != nil {
-			return err
-		}
-		m, err := orders.Reply{OrderID: orderID, Step: d.Step, Outcome: how, Detail: "by " + who.Name}.Message(k.Service, l.Trace)
-		if err != nil {
-			return err
-		}
-		return k.Box.Add(tx, m)
+		return k.release(tx, l, who, amount, "resolved", how)
 	})
+}
+
+// TakeUp has the command of an order tried again because its effect was found where it lands: to try again is to be told what became of it,
+// which needs nobody's right.
+func (k Desk) TakeUp(ctx context.Context, who, orderID string) error {
+	return k.settle(ctx, Person{Name: who}, orderID, func(tx *store.Tx, l inbox.Letter, amount int64) error {
+		return k.release(tx, l, Person{Name: who}, amount, "reconciled", orders.Retry)
+	})
+}
+
+func (k Desk) release(tx *store.Tx, l inbox.Letter, who Person, amount int64, transition, how string) error {
+	if err := l.Settle(tx, how+" by "+who.Name); err != nil {
+		return err
+	}
+	if err := k.audit(tx, l, who, amount, transition, how); err != nil {
+		return err
+	}
+	reply := orders.Reply{OrderID: l.OrderID, Step: orders.StepOf(l.Subject), Outcome: how, Detail: "by " + who.Name}
+	m, err := reply.Message(k.Service, l.Trace)
+	if err != nil {
+		return err
+	}
+	return k.Box.Add(tx, m)
 }
 
 // settle does something with the letter of an order. A refusal goes on record, too.

@@ -1,12 +1,12 @@
 // Package quarantine tells the rest of the system that a command was set aside, and lets people decide what becomes of it.
 //
 // Promise: a command that becomes a dead letter is answered, so that its order ends as quarantined and does not hang; the letter, the
-// answer and the audit entry are one transaction. It leaves the quarantine by the decision of a person who has the right to it, and to give
-// up an order of a high amount takes a second one who agreed before. Who decided, who agreed, and who was turned down, is in the audit
-// trail; the decision, its record and what follows from it are one transaction, too.
+// answer and the audit entry are one transaction. It leaves the quarantine by the decision of a person who has the right to it, or because
+// its effect was found where it lands (TakeUp); to give up an order of a high amount takes a second person who agreed before. Who decided, who
+// agreed, and who was turned down, is in the audit trail; the decision, its record and what follows from it are one transaction, too.
 //
 // Cost: somebody has to look. Breaks: what has become of a call to a party outside is not known when it is set aside, so that it can
-// be tried again, under its old key, and not given up.
+// be tried again, under its old key, and not given up. Where it was done after all, package reconcile finds it.
 //
 // It must never know how a command is worked on.
 package quarantine
