@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -44,8 +45,19 @@ const (
 	numStrings
 )
 
-func newBatch() *batch {
+// batches are those that a recorder has done with. Each is two megabytes, which short recordings would spend most of their time on.
+var batches = sync.Pool{New: func() any {
 	return &batch{rows: make([]row, 0, batchRows), arena: make([]byte, 0, batchArena)}
+}}
+
+func newBatch() *batch { return batches.Get().(*batch) }
+
+// drop gives a batch back. One that a huge event has made larger is nobody's.
+func (b *batch) drop() {
+	if cap(b.arena) == batchArena && cap(b.rows) == batchRows {
+		b.reset()
+		batches.Put(b)
+	}
 }
 
 // fits tells whether an event with that many bytes of strings goes into the batch. An empty batch takes every event.
@@ -69,7 +81,7 @@ func (b *batch) add(e *Event, t time.Duration) {
 }
 
 func (b *batch) reset() {
-	b.rows, b.arena = b.rows[:0], b.arena[:0]
+	b.first, b.rows, b.arena = 0, b.rows[:0], b.arena[:0]
 }
 
 func textSize(e *Event) int {

@@ -250,11 +250,18 @@ func (r *Recorder) finish(seal bool) error {
 		if cerr := r.writer.f.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("close history: %w", cerr)
 		}
+		r.mu.Lock()
 		if err != nil {
-			r.mu.Lock()
 			r.failLocked(err)
-			r.mu.Unlock()
 		}
+		if r.current != nil { // nobody records any more, and what was recorded is written
+			r.current.drop()
+		}
+		for _, b := range r.free {
+			b.drop()
+		}
+		r.current, r.free = nil, nil
+		r.mu.Unlock()
 		r.endErr = err
 	})
 	return r.endErr

@@ -12,8 +12,9 @@ import (
 
 // tally keeps jobs and counts them.
 type tally struct {
-	db     *sql.DB
-	insert *sql.Stmt // of a job
+	db               *sql.DB
+	insert           *sql.Stmt // of a job
+	enter, add, mark *sql.Stmt // of those that are open
 
 	// A mistake that real systems make; "": none. With memory a job is answered before it is in the file, which it comes to now and then. With
 	// two-steps what was counted is marked in a transaction of its own, when the counter next wakes.
@@ -63,12 +64,6 @@ func (t *tally) count(ctx context.Context) {
 	}
 }
 
-const (
-	enter = `INSERT INTO entries (job, amount) SELECT id, amount FROM jobs WHERE state = 'open'`
-	add   = `UPDATE total SET amount = amount + (SELECT coalesce(sum(amount), 0) FROM jobs WHERE state = 'open')`
-	mark  = `UPDATE jobs SET state = 'done' WHERE state = 'open'`
-)
-
 // countOpen counts what is open, and marks it, in one transaction.
 func (t *tally) countOpen(ctx context.Context) error {
 	if err := t.slip(ctx); err != nil {
@@ -88,17 +83,17 @@ func (t *tally) countOpen(ctx context.Context) error {
 	return nil
 }
 
-func (t *tally) countAll(ctx context.Context) error { return t.do(ctx, enter, add, mark) }
+func (t *tally) countAll(ctx context.Context) error { return t.do(ctx, t.enter, t.add, t.mark) }
 
 // do does all of it or nothing.
-func (t *tally) do(ctx context.Context, statements ...string) error {
+func (t *tally) do(ctx context.Context, statements ...*sql.Stmt) error {
 	tx, err := t.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing left of it
 	for _, s := range statements {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
+		if _, err := tx.StmtContext(ctx, s).ExecContext(ctx); err != nil {
 			return err
 		}
 	}

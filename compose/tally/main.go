@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: tally HOST:PORT; it keeps its file in the directory that it runs in")
 	}
-	db, err := sql.Open("sqlite", "file:tally.db?_pragma=locking_mode(exclusive)&_pragma=journal_mode(wal)&_pragma=synchronous(off)&_txlock=immediate")
+	db, err := sql.Open("sqlite", "file:tally.db?_pragma=synchronous(off)&_pragma=locking_mode(exclusive)&_pragma=journal_mode(wal)&_txlock=immediate")
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
@@ -85,8 +85,17 @@ func (t *tally) open(ctx context.Context) (err error) {
 		}
 	}
 	t.news.Store(true)
-	t.insert, err = t.db.PrepareContext(ctx, `INSERT OR IGNORE INTO jobs VALUES (?, ?, 'open')`)
-	return err
+	for into, text := range map[**sql.Stmt]string{
+		&t.insert: `INSERT OR IGNORE INTO jobs VALUES (?, ?, 'open')`,
+		&t.enter:  `INSERT INTO entries (job, amount) SELECT id, amount FROM jobs WHERE state = 'open'`,
+		&t.add:    `UPDATE total SET amount = amount + (SELECT coalesce(sum(amount), 0) FROM jobs WHERE state = 'open')`,
+		&t.mark:   `UPDATE jobs SET state = 'done' WHERE state = 'open'`,
+	} {
+		if *into, err = t.db.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tally) routes() *http.ServeMux {

@@ -42,5 +42,5 @@ func (t *tally) enterOnly(ctx context.Context) error {
 		return err
 	}
 	open.Close()
-	return t.do(ctx, enter, add)
+	return t.do(ctx, t.enter, t.add)
 }
