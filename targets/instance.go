@@ -3,6 +3,7 @@ package targets
 import (
 	"context"
 
+	"github.com/wreckon/wreckon/internal/container"
 	"github.com/wreckon/wreckon/workloads"
 )
 
@@ -31,11 +32,7 @@ type Launch struct {
 }
 
 // Container is how a component is run in a container of an image, in place of its program, arguments and environment.
-type Container struct {
-	Image string
-	Args  []string // in place of the image's own command
-	Env   []string // NAME=value, beside the environment of the image
-}
+type Container = container.Spec
 
 // Backlog is how busy a target is, summed over its components.
 type Backlog struct {

@@ -93,14 +93,15 @@ type Defect struct {
 
 // Target is the description of one system under test.
 type Target struct {
-	Name     string
-	About    string
-	Topology Topology
-	Claims   history.Claims
-	Defects  []Defect // that can be switched on, to test the tester
-	Varies   bool     // what is submitted differs with the operation's nonce, so that a key can come again with another payload
-	Mix      []string // kinds of unit its workload can mix: happy, declined, ...
-	Lacks    []string // operations that its clients cannot do: read, amend
-	File     string   // target file that it was read from; "": it comes with the program
-	New      func(Wiring) (Instance, error)
+	Name      string
+	About     string
+	Topology  Topology
+	Claims    history.Claims
+	Defects   []Defect // that can be switched on, to test the tester
+	Varies    bool     // what is submitted differs with the operation's nonce, so that a key can come again with another payload
+	Mix       []string // kinds of unit its workload can mix: happy, declined, ...
+	Lacks     []string // operations that its clients cannot do: read, amend
+	Contained bool     // its components run in containers only
+	File      string   // target file that it was read from; "": it comes with the program
+	New       func(Wiring) (Instance, error)
 }

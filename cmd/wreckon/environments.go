@@ -12,10 +12,22 @@ import (
 	"github.com/wreckon/wreckon/internal/environment/containers"
 	"github.com/wreckon/wreckon/internal/runner"
 	"github.com/wreckon/wreckon/internal/undo"
+	"github.com/wreckon/wreckon/targets"
 )
 
 // environmentNames are the environments that components can run in; the first one is the default.
 func environmentNames() []string { return []string{"process", "docker"} }
+
+// runsIn is the environment that runs a target: what was asked for, if anything was, or what it needs.
+func runsIn(t targets.Target, asked string) (string, error) {
+	switch {
+	case !t.Contained:
+		return environmentOf(asked), nil
+	case asked == "" || asked == "docker":
+		return "docker", nil
+	}
+	return "", fmt.Errorf("target %s runs in containers only, as its compose file says: --env docker", t.Name)
+}
 
 // pulls are what --pull can say.
 var pulls = []string{"never", "missing"}

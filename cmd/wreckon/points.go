@@ -88,11 +88,20 @@ func watched(ctx context.Context, plan scenarios.Plan, target targets.Target) (h
 	if err != nil {
 		return nil, fmt.Errorf("find the wreckon binary: %w", err)
 	}
+	env, err := runsIn(target, plan.Environment)
+	if err != nil {
+		return nil, err
+	}
 	live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
+	host, err := hostOf(env, pulls[0], live.Note)
+	if err != nil {
+		live.Close()
+		return nil, err
+	}
 	run, err := runner.Run(ctx, runner.Options{
 		Plan: plan, Target: target, Root: root, Binary: binary, BinaryArgs: []string{"reference"}, BinaryEnv: componentEnv,
-		Environment: "process",
-		Args:        os.Args[1:], Tool: toolVersion(), Observer: &observer{Live: live}, Exchanges: true,
+		Environment: env, Host: host, Removers: removers(),
+		Args: os.Args[1:], Tool: toolVersion(), Observer: &observer{Live: live}, Exchanges: true,
 	})
 	live.Close()
 	if err != nil {

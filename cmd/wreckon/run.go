@@ -242,8 +242,12 @@ func runPlan(cmd *cobra.Command, f runFlags, plan scenarios.Plan, name string) (
 // targetFor is the target of a plan, if it may be run against.
 func targetFor(f runFlags, plan scenarios.Plan) (targets.Target, error) {
 	target, err := targetOf(plan)
+	var env string
 	if err == nil {
-		err = canMistake(target, plan.Defect, environmentOf(plan.Environment))
+		env, err = runsIn(target, plan.Environment)
+	}
+	if err == nil {
+		err = canMistake(target, plan.Defect, env)
 	}
 	if err == nil && !f.dryRun {
 		err = confirmed(target, f.foreign)
@@ -264,7 +268,10 @@ func optionsOf(f runFlags, target targets.Target, plan scenarios.Plan, name stri
 	if err != nil {
 		return runner.Options{}, usage(err)
 	}
-	env := environmentOf(plan.Environment)
+	env, err := runsIn(target, plan.Environment)
+	if err != nil {
+		return runner.Options{}, usage(err)
+	}
 	host, err := hostOf(env, f.pull, note)
 	if err != nil {
 		return runner.Options{}, usage(err)

@@ -37,7 +37,7 @@ func newTarget() *cobra.Command {
 }
 
 func newTargetCheck() *cobra.Command {
-	var out string
+	var out, env, pull string
 	var named []string
 	cmd := &cobra.Command{
 		Use:   "check FILE",
@@ -62,9 +62,24 @@ harness failed; 5 stopped.`,
 			if err != nil {
 				return failed(fmt.Errorf("find the wreckon binary: %w", err))
 			}
+			if env != "" && !slices.Contains(environmentNames(), env) {
+				return unknown("environment", env, environmentNames(), "known: "+strings.Join(environmentNames(), ", "))
+			}
+			if !slices.Contains(pulls, pull) {
+				return unknown("pull", pull, pulls, "known: "+strings.Join(pulls, ", "))
+			}
+			env, err := runsIn(t, env)
+			if err != nil {
+				return usage(err)
+			}
 			live := reports.NewLive(os.Stderr, terminal(os.Stderr), coloured(os.Stderr))
+			host, err := hostOf(env, pull, live.Note)
+			if err != nil {
+				live.Close()
+				return usage(err)
+			}
 			r, err := conformance.Check(cmd.Context(), runner.Options{
-				Target: t, Root: out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: "process", Args: os.Args[1:],
+				Target: t, Root: out, Binary: binary, BinaryArgs: []string{"reference"}, Environment: env, Host: host, Removers: removers(), Args: os.Args[1:],
 				Repeat: "wreckon target check " + shellQuoted(args[0]), Tool: toolVersion(), Observer: &observer{Live: live},
 			})
 			live.Close()
@@ -83,6 +98,8 @@ harness failed; 5 stopped.`,
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "runs", "directory that the run directories go into")
+	cmd.Flags().StringVar(&env, "env", "", "environment that runs the components: "+strings.Join(environmentNames(), " or ")+" (default: what the target needs)")
+	cmd.Flags().StringVar(&pull, "pull", pulls[0], "which images of containers are pulled: "+pulls[0]+", or those "+pulls[1]+" on the engine")
 	addExternal(cmd, &named)
 	return cmd
 }

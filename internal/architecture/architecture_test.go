@@ -25,8 +25,10 @@ const module = "github.com/wreckon/wreckon"
 var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
-	"targets":              {"history", "workloads", "internal/postgres"},
-	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling"}, // any system, described in YAML
+	"targets":              {"history", "workloads", "internal/postgres", "internal/container"},
+	"targets/compose":      {"targets", "internal/container", "internal/document", "internal/spelling"},                                                                 // compose files, with the specification's own loader
+	"internal/container":   {},                                                                                                                                          // what may be asked of a container, whoever runs it
+	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling", "internal/container", "targets/compose"}, // any system, described in YAML
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"internal/question", "faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
@@ -36,12 +38,12 @@ var arrows = map[string][]string{
 	"reference/...":        {"reference/..."},
 	"internal/rundir":      {},
 	"internal/undo":        {"internal/rundir"},
-	"internal/environment": {"history"},
+	"internal/environment": {"history", "internal/container"},
 	"internal/runner": {"history", "workloads", "targets", "faults", "faults/proxy", "faults/wire", "scenarios", "internal/rundir", "internal/undo",
 		"internal/environment", "internal/otlp"},
 	// A host apart: whoever runs processes links no engine's client.
 	"internal/environment/containers": {
-		"internal/environment", "internal/environment/lent"},
+		"internal/environment", "internal/environment/lent", "internal/container"},
 	"internal/environment/lent": {},                                                                                                           // run in containers, too
 	"internal/document":         {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
 	"internal/conformance":      {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
@@ -61,6 +63,7 @@ var arrows = map[string][]string{
 var doors = map[string]string{
 	"github.com/Shopify/toxiproxy":      "faults/proxy",
 	"github.com/anishathalye/porcupine": "checkers",
+	"github.com/compose-spec":           "targets/compose",
 	"github.com/testcontainers":         "internal/environment/containers",
 	"github.com/moby/moby":              "internal/environment/containers",
 	"modernc.org/sqlite":                "reference/store",

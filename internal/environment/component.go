@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wreckon/wreckon/history"
+	"github.com/wreckon/wreckon/internal/container"
 )
 
 var errNotRunning = errors.New("not running")
@@ -69,15 +70,26 @@ func (c *component) signal(ctx context.Context, sig syscall.Signal, only *incarn
 }
 
 // start makes sure that the component runs, and waits until it is ready.
-func (p *Components) start(ctx context.Context, c *component) error {
+func (p *Components) start(ctx context.Context, c *component) error { return p.startIn(ctx, c, nil) }
+
+// startIn is start, with those who wait for it.
+func (p *Components) startIn(ctx context.Context, c *component, t turns) error {
 	i, err := p.launch(ctx, c)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", c.Name, err)
 	}
+	t.reached(c, container.Started)
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, p.opts.ReadyWithin)
+	ctx, cancel := context.WithTimeout(ctx, p.patience(c))
 	defer cancel()
-	err = i.becomeReady(ctx, c.Ready)
+	if c.once() {
+		err = i.awaitGone(ctx)
+	} else {
+		err = i.becomeReady(ctx, c.Ready, probeWithin)
+		if asked, ok := i.Running.(Asked); ok && err == nil {
+			err = i.becomeReady(ctx, asked.Serves, p.patience(c))
+		}
+	}
 
 	c.mu.Lock()
 	i.awaited--
@@ -87,6 +99,11 @@ func (p *Components) start(ctx context.Context, c *component) error {
 		p.record(c, i.pid, history.OutcomeReady, "")
 	}
 	c.mu.Unlock()
+	if err == nil && (!ended || c.once() && i.how == EndedWell) {
+		t.reached(c, container.Ready)
+		t.reached(c, container.Ended)
+		return nil
+	}
 	switch {
 	case ended:
 		<-i.gone // its log is complete
@@ -96,6 +113,21 @@ func (p *Components) start(ctx context.Context, c *component) error {
 	}
 	return nil
 }
+
+// imagesWithin is how long a component may take to get ready at least that is not a program of ours: somebody else's server may make itself a
+// database first.
+const imagesWithin = 90 * time.Second
+
+// patience is how long a component may take from its start until it is ready.
+func (p *Components) patience(c *component) time.Duration {
+	if c.Container != nil {
+		return max(p.opts.ReadyWithin, imagesWithin)
+	}
+	return p.opts.ReadyWithin
+}
+
+// once tells that the component is to do its work and end.
+func (c *component) once() bool { return c.Container != nil && c.Container.Once }
 
 // launch starts the component unless it runs, and counts the caller as waiting for it.
 func (p *Components) launch(ctx context.Context, c *component) (*incarnation, error) {
@@ -140,10 +172,14 @@ func (p *Components) reap(c *component, i *incarnation, output *os.File) {
 	c.mu.Lock()
 	i.how = i.Reap()
 	i.ended = true
-	alone := i.told == 0 && i.awaited == 0
+	alone := i.told == 0 && i.awaited == 0 && !(c.once() && i.how == EndedWell)
 	switch i.told { // before the log is read to its end: how long a component took to go is judged by this event
 	case 0:
-		p.record(c, i.pid, history.OutcomeExited, i.how+", not asked for")
+		how := i.how + ", not asked for"
+		if c.once() && i.how == EndedWell {
+			how = i.how + ": it has done its work"
+		}
+		p.record(c, i.pid, history.OutcomeExited, how)
 	case syscall.SIGTERM:
 		p.record(c, i.pid, history.OutcomeExited, fmt.Sprintf("%s, %v after SIGTERM", i.how, time.Since(i.toldAt).Round(time.Millisecond)))
 	default:
@@ -164,8 +200,8 @@ func (p *Components) reap(c *component, i *incarnation, output *os.File) {
 // probeWithin bounds one readiness probe: a component that accepts a connection and then says nothing is asked again.
 const probeWithin = time.Second
 
-// becomeReady asks the probe until it answers, the process is gone or ctx ends.
-func (i *incarnation) becomeReady(ctx context.Context, probe func(context.Context) error) error {
+// becomeReady asks the probe until it answers, each time for so long, or the process is gone or ctx ends.
+func (i *incarnation) becomeReady(ctx context.Context, probe func(context.Context) error, within time.Duration) error {
 	if probe == nil {
 		return nil
 	}
@@ -180,7 +216,7 @@ func (i *incarnation) becomeReady(ctx context.Context, probe func(context.Contex
 	}()
 	began := time.Now()
 	for {
-		once, done := context.WithTimeout(asked, probeWithin)
+		once, done := context.WithTimeout(asked, within)
 		err := probe(once)
 		done()
 		if err == nil {

@@ -88,7 +88,7 @@ func (p *Components) Add(proc Process) {
 	p.order = append(p.order, c)
 }
 
-// StartAll starts every component at once and returns when all are ready. The error says of the first that failed how it died, or
+// StartAll starts every component at once, but for those that wait for another, and returns when all are ready. The error says of the first that failed how it died, or
 // that it never got ready, and ends with the last lines of its log. What was started stays for Close.
 func (p *Components) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -102,9 +102,14 @@ func (p *Components) StartAll(ctx context.Context) error {
 		return err
 	}
 	var starts sync.WaitGroup
+	turns := newTurns(all)
 	for _, c := range all {
 		starts.Go(func() {
-			if err := p.start(ctx, c); err != nil {
+			err := turns.await(ctx, c)
+			if err == nil {
+				err = p.startIn(ctx, c, turns)
+			}
+			if err != nil {
 				cancel(err) // the first one counts: nobody waits for the rest
 			}
 		})

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/wreckon/wreckon/internal/container"
 )
 
 // Process says how one component is run.
@@ -22,11 +24,7 @@ type Process struct {
 }
 
 // Container says how one component is run in a container of an image.
-type Container struct {
-	Image string
-	Args  []string // in place of the image's own command
-	Env   []string // NAME=value, beside those of the image
-}
+type Container = container.Spec
 
 // Want is what a component needs of its place. A process needs no more than its name.
 type Want struct {
@@ -96,6 +94,15 @@ type Running interface {
 	Shows(ctx context.Context, sig syscall.Signal) (bool, error)
 	// Wait returns when it has ended, and before it is Reaped: nobody else has its name yet.
 	Wait()
-	// Reap ends whatever it left behind, and says how it ended. It is called once, after Wait.
+	// Reap ends whatever it left behind, and says how it ended: EndedWell if it did. It is called once, after Wait.
 	Reap() (how string)
+}
+
+// EndedWell is how a component has ended whose program did what it had to do.
+const EndedWell = "exit status 0"
+
+// Asked is a Running that can be asked, inside of it, whether it serves. It is asked after Process.Ready.
+type Asked interface {
+	// Serves is nil if it does, or if there is nothing to ask. It bounds itself.
+	Serves(ctx context.Context) error
 }

@@ -103,14 +103,25 @@ func (p *Components) Alive(name string) bool {
 	return err == nil && c.running() != nil
 }
 
-// Probe asks the component's readiness probe once.
+// Probe asks the component's readiness probe once. One that has done its work and ended is ready.
 func (p *Components) Probe(ctx context.Context, name string) error {
 	c, err := p.find(name)
-	if err == nil && c.running() == nil {
-		err = errNotRunning
+	if err == nil && c.once() {
+		return nil // it has served, or the start would have failed
+	}
+	var i *incarnation
+	if err == nil {
+		if i = c.running(); i == nil {
+			err = errNotRunning
+		}
 	}
 	if err == nil && c.Ready != nil {
 		err = c.Ready(ctx)
+	}
+	if err == nil {
+		if asked, ok := i.Running.(Asked); ok {
+			err = asked.Serves(ctx)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", name, err)

@@ -110,10 +110,7 @@ func (r *run) data() string { return filepath.Join(r.absolute(), rundir.DataDir)
 // process is how the environment runs what a target wants to be run.
 func (r *run) process(l targets.Launch, data string) environment.Process {
 	p := environment.Process{
-		Name: l.Component, Path: l.Path, Args: l.Args, Env: l.Env, Dir: l.Dir, Ready: l.Ready,
-	}
-	if l.Container != nil {
-		p.Container = (*environment.Container)(l.Container)
+		Name: l.Component, Path: l.Path, Args: l.Args, Env: l.Env, Dir: l.Dir, Container: l.Container, Ready: l.Ready,
 	}
 	if p.Path == "" {
 		p.Path, p.Args, p.Env = r.Binary, slices.Concat(r.BinaryArgs, l.Args), slices.Concat(r.BinaryEnv, l.Env)

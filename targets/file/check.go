@@ -74,6 +74,10 @@ func (c *checker) component(name string, of component) {
 	path := at("components", name)
 	c.named(path, name)
 	switch {
+	case of.service != nil:
+		if len(of.Command) > 0 || len(of.Env) > 0 || of.Dir != "" || of.Address != "" {
+			c.wrong(path, "", "%s is a service of %s: what is different of it is said as container: {command, env, image}", name, c.Compose)
+		}
 	case of.Address != "" && len(of.Command) > 0:
 		c.wrong(below(path, "address"), "", "%s has a command and an address: Wreckon starts it, or it runs already", name)
 	case of.Address != "":
@@ -83,13 +87,16 @@ func (c *checker) component(name string, of component) {
 		if len(of.Env) > 0 || of.Dir != "" || of.Ready != nil || of.Faults != nil || of.Container != nil || of.Database != "" || of.Broker != "" {
 			c.wrong(path, "", "%s runs already: env, dir, ready, container, faults, database and broker are for what Wreckon starts", name)
 		}
-	case len(of.Command) == 0:
+	case len(of.Command) == 0 && c.Compose == "":
 		c.wrong(path, "", "%s has no command: say how it is started, as in command: [./%s], or its address, if it runs already", name, name)
 	}
 	names := c.namesFor(name)
 	c.words(path, of.Command, of.Env, names)
 	if in := of.Container; in != nil {
 		c.words(below(path, "container"), in.Command, in.Env, names)
+		if in.Image == "" && of.service == nil {
+			c.wrong(below(path, "container"), "", "container has no image")
+		}
 	}
 	c.expands(below(path, "dir"), of.Dir, names)
 	c.expands(below(path, "database"), of.Database, names)

@@ -20,7 +20,7 @@ type defect struct {
 type change struct {
 	Command   []string          `json:"command"`
 	Env       map[string]string `json:"env"`
-	Container *container        `json:"container"`
+	Container *inContainer      `json:"container"`
 }
 
 // process tells that the change is there where components are processes.
@@ -35,7 +35,7 @@ func (c change) of(of component) component {
 	if c.Container == nil {
 		return of
 	}
-	var in container
+	var in inContainer
 	if of.Container != nil {
 		in = *of.Container
 	}
@@ -109,7 +109,7 @@ func (c *checker) change(path []any, name string, of change) {
 		return
 	case !of.process() && of.Container == nil:
 		c.wrong(path, "", "nothing is different of %s: say its command, env or container", name)
-	case of.Container != nil && of.Container.Image == "" && to.Container == nil:
+	case of.Container != nil && of.Container.Image == "" && to.Container == nil && to.service == nil:
 		c.wrong(below(path, "container"), "", "%s has no container: say its image", name)
 	}
 	names := c.namesFor(name)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
+	"github.com/wreckon/wreckon/targets/compose"
 )
 
 //go:embed schema.json
@@ -19,6 +20,9 @@ func Schema() []byte { return slices.Clone(schema) }
 type definition struct {
 	Target      string                       `json:"target"`
 	About       string                       `json:"about"`
+	Compose     string                       `json:"compose"`
+	Profiles    []string                     `json:"profiles"`
+	Variables   map[string]string            `json:"variables"`
 	Components  map[string]component         `json:"components"`
 	Edges       []edge                       `json:"edges"`
 	Mix         map[string]map[string]string `json:"mix"`
@@ -52,12 +56,16 @@ type component struct {
 	Database string            `json:"database"`
 	Broker   string            `json:"broker"`
 	Address  string            `json:"address"`
+	Port     int               `json:"port"`
 
-	Container *container `json:"container"`
+	Container *inContainer `json:"container"`
+
+	service *compose.Service // of the compose file; nil: none
+	said    bool             // its port was
 }
 
-// container is how a component is run with --env docker.
-type container struct {
+// inContainer is how a component is run with --env docker; of a service, what is different.
+type inContainer struct {
 	Image   string            `json:"image"`
 	Command []string          `json:"command"`
 	Env     map[string]string `json:"env"`
@@ -73,6 +81,8 @@ type edge struct {
 	From     string           `json:"from"`
 	To       string           `json:"to"`
 	Protocol targets.Protocol `json:"protocol"`
+
+	derived bool // from the compose file
 }
 
 // operation is how clients ask for something: a request, and what its answers mean.
@@ -92,8 +102,10 @@ type operation struct {
 }
 
 type sinkSpec struct {
-	About  string  `json:"about"`
-	Routes []route `json:"routes"`
+	About  string   `json:"about"`
+	Port   int      `json:"port"`
+	Names  []string `json:"names"`
+	Routes []route  `json:"routes"`
 }
 
 type route struct {

@@ -101,11 +101,19 @@ func (i *instance) Launches() []targets.Launch {
 		}
 		of = i.Defects[i.w.Defect].Components[name].of(of)
 		words := i.expander(name)
-		l := targets.Launch{Component: name, Path: words(of.Command[0]), Ready: i.ready(name)}
+		l := targets.Launch{Component: name, Ready: i.ready(name)}
+		if of.service != nil {
+			l.Path, l.Container = name, i.service(of, words)
+			list = append(list, l)
+			continue
+		}
+		if len(of.Command) > 0 {
+			l.Path = words(of.Command[0])
+		}
 		if strings.ContainsRune(l.Path, '/') {
 			l.Path = i.path(l.Path)
 		}
-		for _, word := range of.Command[1:] {
+		for _, word := range of.Command[min(1, len(of.Command)):] {
 			l.Args = append(l.Args, words(word))
 		}
 		for _, key := range keysOf(of.Env) {

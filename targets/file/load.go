@@ -52,6 +52,8 @@ func define(name string, src []byte) (*definition, document.Problems) {
 	}
 	if len(c.Problems) == 0 {
 		c.complete()
+	}
+	if len(c.Problems) == 0 {
 		c.check()
 	}
 	c.Problems.Sort()
@@ -67,6 +69,7 @@ func (c *checker) complete() {
 	if len(c.Defects) > 0 {
 		c.defects = document.Keys(document.Find(c.root, "defects"))
 	}
+	c.compose()
 	for i := range c.Edges {
 		if c.Edges[i].Protocol == "" {
 			c.Edges[i].Protocol = targets.TCP
@@ -94,13 +97,15 @@ const client = "client"
 
 // target is what the rest of the harness sees of a file.
 func (d *definition) target() targets.Target {
-	t := targets.Target{Name: d.Target, About: d.About, Claims: d.Claims, Mix: d.mix, New: d.start}
+	t := targets.Target{Name: d.Target, About: d.About, Claims: d.Claims, Mix: d.mix, Contained: d.Compose != "", New: d.start}
 	if t.About == "" {
 		t.About = "A system described by a target file."
 	}
 	for _, name := range d.names {
 		if sink, ok := d.Sinks[name]; ok {
-			t.Topology.Components = append(t.Topology.Components, targets.Component{Name: name, About: sink.About, External: true})
+			c := targets.Component{Name: name, About: sink.About, External: true}
+			d.found(&c)
+			t.Topology.Components = append(t.Topology.Components, c)
 			continue
 		}
 		of := d.Components[name]
@@ -108,6 +113,7 @@ func (d *definition) target() targets.Target {
 		if of.Faults != nil {
 			c.Faults = append([]string{}, *of.Faults...)
 		}
+		d.found(&c)
 		t.Topology.Components = append(t.Topology.Components, c)
 	}
 	t.Topology.Components = append(t.Topology.Components, targets.Component{Name: client, About: "the workload's clients", External: true})

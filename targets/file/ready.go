@@ -17,6 +17,9 @@ import (
 func (i *instance) ready(component string) func(context.Context) error {
 	addr := i.w.Listen[component]
 	how := i.Components[component].Ready
+	if of := i.Components[component]; how == nil && of.service != nil && (of.Port == 0 || of.service.Container.Once) {
+		return nil // it serves nobody
+	}
 	if how == nil {
 		q := question.Of(i.spoken(component))
 		return func(ctx context.Context) error { return asked(ctx, q, addr) }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -61,6 +62,9 @@ type host struct {
 type made struct {
 	id, image string
 	stop      string // the signal that tells it to end
+
+	health       []string // command that is asked in it; empty: none
+	healthWithin time.Duration
 }
 
 // New connects to the engine. It makes nothing yet.
@@ -206,12 +210,17 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 	if err != nil {
 		return nil, err
 	}
+	mounts, err := h.mounts(ctx, p.Container)
+	if err != nil {
+		return nil, err
+	}
 	c, err := testcontainers.Run(ctx, image, append(h.common(p.Name),
 		testcontainers.WithNoStart(),
 		testcontainers.WithConfigModifier(func(c *container.Config) { h.configure(c, p) }),
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
 			quiet(c)
 			c.NetworkMode = container.NetworkMode("container:" + s.holder)
+			c.Mounts = append(c.Mounts, mounts...)
 			h.mount(c, p)
 		}),
 	)...)
@@ -226,11 +235,15 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 	if config := inspected.Container.Config; config != nil {
 		made.stop = cmp.Or(config.StopSignal, made.stop)
 	}
-	return made, nil
+	made.health, made.healthWithin, err = h.healthOf(ctx, image, p.Container)
+	return made, err
 }
 
 // imageOf names the image of a component.
 func (h *host) imageOf(ctx context.Context, p environment.Process) (string, error) {
+	if p.Container != nil && p.Container.Build != nil {
+		return builtName(p.Container.Build), nil
+	}
 	if p.Container != nil {
 		return h.opts.image(p.Container.Image), nil
 	}
@@ -254,7 +267,7 @@ func (h *host) own(ctx context.Context) (name string, err error) {
 func (h *host) configure(c *container.Config, p environment.Process) {
 	c.ExposedPorts = nil
 	if of := p.Container; of != nil {
-		c.Env, c.Cmd = append(c.Env, of.Env...), of.Args
+		describe(c, of)
 		return
 	}
 	c.Env, c.Cmd = append(c.Env, p.Env...), p.Args
@@ -268,9 +281,11 @@ func ownUser() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }
 // mount gives the target's own components the run's data directory, under the path that it has here: paths in their arguments keep their
 // meaning, and components that share files go on sharing them. What other images store stays in the container, over all its restarts.
 func (h *host) mount(c *container.HostConfig, p environment.Process) {
-	if p.Container == nil {
-		c.Binds = append(c.Binds, h.Data+":"+h.Data)
+	if p.Container != nil {
+		limit(c, p.Container)
+		return
 	}
+	c.Binds = append(c.Binds, h.Data+":"+h.Data)
 }
 
 // Images names the images of the components, each with its digest.

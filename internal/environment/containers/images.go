@@ -48,10 +48,23 @@ func (h *host) Prepare(ctx context.Context, all []environment.Process) error {
 	var errs []error
 	var seen []string
 	for _, p := range all {
-		if p.Container == nil || slices.Contains(seen, p.Container.Image) {
+		if p.Container == nil {
 			continue
 		}
-		seen = append(seen, p.Container.Image)
+		name := p.Container.Image
+		if p.Container.Build != nil {
+			name = builtName(p.Container.Build)
+		}
+		if slices.Contains(seen, name) {
+			continue
+		}
+		seen = append(seen, name)
+		if p.Container.Build != nil {
+			if err := h.build(ctx, p.Container.Build); err != nil {
+				errs = append(errs, fmt.Errorf("prepare %s: %w", p.Name, err))
+			}
+			continue
+		}
 		image := h.opts.image(p.Container.Image)
 		err := has(ctx, h.engine, image)
 		if errors.Is(err, errMissing) && h.opts.Pull {

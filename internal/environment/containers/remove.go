@@ -23,7 +23,7 @@ const (
 	labelComponent = "wreckon.component" // for people
 )
 
-// Remove removes the containers and networks that carry the mark of a run, with all volumes of the containers that have no name. It returns
+// Remove removes the containers, networks and volumes that carry the mark of a run, with all volumes of the containers that have no name. It returns
 // when they are gone, and says what it removed.
 func Remove(ctx context.Context, mark string) (report []string, err error) {
 	engine, err := connect(ctx)
@@ -54,6 +54,10 @@ func removeOnce(ctx context.Context, engine *client.Client, mark string) (report
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
+	volumes, err := engine.VolumeList(ctx, client.VolumeListOptions{Filters: ours})
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
 	var all together
 	for _, c := range containers.Items {
 		all.do("container of "+c.Labels[labelComponent], func() error {
@@ -74,6 +78,12 @@ func removeOnce(ctx context.Context, engine *client.Client, mark string) (report
 	for _, n := range networks.Items {
 		all.do("network of "+n.Labels[labelComponent], func() error {
 			_, err := engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+			return err
+		})
+	}
+	for _, v := range volumes.Items {
+		all.do("volume "+v.Labels[labelComponent], func() error {
+			_, err := engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
 			return err
 		})
 	}

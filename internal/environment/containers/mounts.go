@@ -1,0 +1,134 @@
+package containers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+
+	"github.com/wreckon/wreckon/internal/environment"
+)
+
+// What a copy may take: a directory that is larger is meant to be seen, not to be written to.
+const (
+	mostBytes = 256 << 20
+	mostFiles = 20_000
+)
+
+// mounts makes what a component's container sees of elsewhere. A volume is made for the run. What is not to be written to is seen as it is; of the rest
+// the run has a copy, which all its components share, and nobody's files are changed.
+func (h *host) mounts(ctx context.Context, of *environment.Container) ([]mount.Mount, error) {
+	if of == nil {
+		return nil, nil
+	}
+	h.mu.Lock() // two components may want the same
+	defer h.mu.Unlock()
+	var all []mount.Mount
+	for _, m := range of.Mounts {
+		out := mount.Mount{Type: mount.TypeVolume, Target: m.Path, ReadOnly: m.ReadOnly}
+		switch {
+		case m.Volume != "":
+			out.Source = "wreckon-" + h.labels[labelOf][:8] + "-" + m.Volume
+			_, err := h.engine.VolumeCreate(ctx, client.VolumeCreateOptions{Name: out.Source, Labels: h.labelsOf(m.Volume)})
+			if err != nil {
+				return nil, fmt.Errorf("make volume %s: %w", m.Volume, err)
+			}
+		case m.Source != "":
+			out.Type, out.Source = mount.TypeBind, m.Source
+			if !m.ReadOnly {
+				var err error
+				if out.Source, err = h.copied(m.Source); err != nil {
+					return nil, fmt.Errorf("mount %s: %w", m.Path, err)
+				}
+			}
+		}
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+// copied is the run's copy of a file or a directory.
+func (h *host) copied(source string) (string, error) {
+	sum := sha256.Sum256([]byte(source))
+	to := filepath.Join(h.Data, "mounts", filepath.Base(source)+"-"+hex.EncodeToString(sum[:4]))
+	if _, err := os.Lstat(to); err == nil {
+		return to, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return "", fmt.Errorf("copy %s: %w", source, err)
+	}
+	c := copying{bytes: mostBytes, files: mostFiles}
+	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(source, path)
+		if err != nil {
+			return err
+		}
+		return c.copy(path, filepath.Join(to, rest), d)
+	})
+	if err != nil {
+		return "", fmt.Errorf("copy %s, which the component may write to: %w", source, errors.Join(err, os.RemoveAll(to)))
+	}
+	return to, nil
+}
+
+// copying is what a copy may still take.
+type copying struct{ bytes, files int64 }
+
+func (c *copying) copy(from, to string, d fs.DirEntry) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	if c.files--; c.files < 0 {
+		return fmt.Errorf("it has more than %d files: mount it read-only, or name a volume", mostFiles)
+	}
+	switch {
+	case d.IsDir():
+		err = os.MkdirAll(to, 0o700)
+	case info.Mode().IsRegular():
+		if c.bytes -= info.Size(); c.bytes < 0 {
+			return fmt.Errorf("it is larger than %d MB: mount it read-only, or name a volume", mostBytes>>20)
+		}
+		err = copyFile(from, to)
+	case info.Mode()&fs.ModeSymlink != 0:
+		var at string
+		if at, err = os.Readlink(from); err == nil {
+			err = os.Symlink(at, to)
+		}
+		return err
+	default:
+		return nil // a socket or a device: it works where it is, or nowhere
+	}
+	if err != nil {
+		return err
+	}
+	if err := owner(to, info); err != nil { // a chown takes bits of the mode away
+		return err
+	}
+	return os.Chmod(to, info.Mode())
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
