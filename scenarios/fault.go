@@ -224,5 +224,9 @@ func (r *reading) params(spec *faults.Spec) {
 	spec.Delay = document.Value(&r.Reader, r.Get("delay"), "delay", 0, length(time.Millisecond, time.Minute))
 	spec.Rate = document.Value(&r.Reader, r.Get("rate"), "rate", 0, bandwidth)
 	spec.Flap = document.Value(&r.Reader, r.Get("flap"), "flap", 0, length(10*time.Millisecond, time.Minute))
-	spec.Grace = document.Value(&r.Reader, r.Get("grace"), "grace", 0, length(time.Millisecond, time.Minute))
+	var grace time.Duration // the target's own
+	if c, ok := r.target.Topology.Component(spec.Component); ok && slices.Contains(takes, "grace") {
+		grace = c.Grace
+	}
+	spec.Grace = document.Value(&r.Reader, r.Get("grace"), "grace", grace, length(time.Millisecond, time.Minute))
 }

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"slices"
+	"time"
 
 	"github.com/wreckon/wreckon/history"
 )
@@ -29,6 +30,8 @@ type Component struct {
 	Port     int      // that its program serves on, in its container; 0: it serves where it is told
 	Names    []string // by which those with an edge to it find it, in their containers, at Port; empty: they are told where
 	Hostname string   // that its container has; "": any
+
+	Grace time.Duration // that it is given to end when it is told to and a fault says nothing else; 0: the fault's own
 
 	Faults []string // process faults that may be done to it: crash, pause, terminate; nil: all
 }

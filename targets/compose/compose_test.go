@@ -54,6 +54,7 @@ services:
     working_dir: /srv
     group_add: [audio]
     stop_signal: SIGQUIT
+    stop_grace_period: 20s
     hostname: front
     init: true
     read_only: true
@@ -127,6 +128,7 @@ func TestAServiceIsAComponent(t *testing.T) {
 	}, api.Container)
 	assert.Equal(t, []string{"api", "the-api", "front", "shop.internal"}, api.Names)
 	assert.Equal(t, "front", api.Hostname)
+	assert.Equal(t, 20*time.Second, api.Grace)
 	assert.Equal(t, 8080, api.Port())
 	migrate, _ := p.Find("migrate")
 	assert.True(t, migrate.Container.Once, "somebody waits until it has done its work")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -40,10 +41,11 @@ type Service struct {
 	Name      string
 	Container container.Spec
 	Hostname  string
-	Names     []string // by which others find it
-	Networks  []string // who shares one can reach it
-	Ports     []int    // that it says it serves, or that its image is known for
-	Needs     []string // services that it depends on or links to, and that go on running
+	Names     []string      // by which others find it
+	Grace     time.Duration // that it is given to end; 0: the file does not say
+	Networks  []string      // who shares one can reach it
+	Ports     []int         // that it says it serves, or that its image is known for
+	Needs     []string      // services that it depends on or links to, and that go on running
 
 	texts map[string]string // of its environment by name, and of its command: where others are mentioned
 }

@@ -90,6 +90,9 @@ func (p *Project) service(name string, of types.ServiceConfig) Service {
 		c.After = append(c.After, container.After{Component: to, When: when(of.DependsOn[to].Condition)})
 	}
 	s.Container = c
+	if of.StopGracePeriod != nil {
+		s.Grace = time.Duration(*of.StopGracePeriod)
+	}
 	s.names(p, of)
 	s.Ports = portsOf(of)
 	return s

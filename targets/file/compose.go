@@ -171,7 +171,7 @@ func (d *definition) found(c *targets.Component) {
 	}
 	c.Port, c.Names = d.portOf(c.Name), d.namesOf(c.Name)
 	if s := d.Components[c.Name].service; s != nil {
-		c.Hostname = s.Hostname
+		c.Hostname, c.Grace = s.Hostname, s.Grace
 	}
 	if c.Port == 0 {
 		c.Names = nil

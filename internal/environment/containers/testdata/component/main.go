@@ -24,6 +24,20 @@ func main() {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	switch os.Args[1] {
+	case "exists":
+		if _, err := os.Stat(os.Args[2]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	case "job":
+		if err := os.WriteFile(os.Args[2], []byte("done"), 0o644); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Args[1] == "hold" {
 		if len(os.Args) > 2 {
 			if err := lent.Lend(os.Args[2], os.Args[3:]); err != nil {
@@ -47,6 +61,14 @@ func main() {
 	})
 	http.HandleFunc("/write", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, os.WriteFile(r.FormValue("file"), []byte("written"), 0o644))
+	})
+	http.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) {
+		b, err := os.ReadFile(r.FormValue("file"))
+		fmt.Fprint(w, string(b), err)
+	})
+	http.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) {
+		at, err := os.Getwd()
+		fmt.Fprint(w, os.Getuid(), os.Getgid(), " ", at, err)
 	})
 	http.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Environ()) })
 	http.HandleFunc("/die", func(w http.ResponseWriter, r *http.Request) {
