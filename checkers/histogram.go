@@ -1,7 +1,7 @@
 package checkers
 
 import (
-	"math/bits"
+	"math"
 	"slices"
 )
 
@@ -9,7 +9,6 @@ import (
 // its bucket.
 type histogram struct {
 	buckets [numBuckets]uint32
-	n       int
 }
 
 const (
@@ -25,15 +24,23 @@ func bucketOf(v int64) int {
 	case v < exact:
 		return int(v) + 1
 	}
-	e := bits.Len64(uint64(v)) - 8
-	return 1 + exact + (e-1)*128 + int(uint64(v)>>e) - 128
+	// The upper bits of a floating point number are its exponent and the first seven bits after the first.
+	return 1 + int(math.Float64bits(float64(v))>>45) - exact0
 }
 
-func (h *histogram) add(v int64) { h.addMany(v, 1) }
+// exact0 is where the bucket of exact would be if all were like those above it.
+const exact0 = (1023+8)<<7 - exact
 
-func (h *histogram) addMany(v int64, n int) {
-	h.buckets[bucketOf(v)] += uint32(n)
-	h.n += n
+func (h *histogram) add(v int64) { h.buckets[bucketOf(v)]++ }
+
+func (h *histogram) addMany(v int64, n int) { h.buckets[bucketOf(v)] += uint32(n) }
+
+// size is how many values were counted.
+func (h *histogram) size() (n int) {
+	for _, count := range h.buckets {
+		n += int(count)
+	}
+	return n
 }
 
 // find gives the bucket that holds the value of a rank, from 1, and the rank of that value in it.

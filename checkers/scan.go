@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wreckon/wreckon/history"
@@ -30,7 +31,7 @@ type scan struct {
 	source  map[string]int
 	silent  auditTrail // of events that are in none
 	actors  actors
-	calls   [512]clientCall
+	rows    rows
 	flight  flight
 	phases  *history.History // events of phases alone
 	rules   []rule           // those that may have something to say
@@ -55,7 +56,7 @@ func newScan(r *history.Reader, spec Spec) *scan {
 		actors: newActors(), flight: flight{opened: []int{0}}, phases: history.New(r.Header)}
 	s.turns = make(map[turn]*turns)
 	s.rules = s.concerned()
-	s.follow()
+	s.heed()
 	s.guard()
 	for _, r := range s.rules {
 		if r.listens != nil {
@@ -69,7 +70,7 @@ func newScan(r *history.Reader, spec Spec) *scan {
 func (s *scan) run() error {
 	err := s.r.Each(func(b *history.Block) error {
 		s.begin(b)
-		s.rows(b)
+		s.follow(b, b.T[0] >= s.latest && b.T[b.Len()-1] <= timeMask)
 		for _, l := range s.ears {
 			l.block(s, b)
 		}
@@ -98,80 +99,18 @@ func (s *scan) begin(b *history.Block) {
 	s.open(b, s.stateNames)
 	s.extents = append(s.extents, extent{low: b.Low, high: b.High})
 	s.meet(b)
-	s.mean, s.glances = s.mean[:0], s.glances[:0]
-	plain := b.T[0] >= s.latest && b.T[b.Len()-1] <= timeMask
+	s.forget()
 	for k := range b.Shapes {
 		m := s.meaning(&b.Shapes[k])
-		s.total.add(&m, b.Count[k])
-		s.mean = append(s.mean, m)
-		s.glances = append(s.glances, s.glance(&m, plain))
-	}
-}
-
-// rows goes through the events of a block. Nearly all are what was to be expected: an audit event has the next number, and it is known
-// what the event means to a unit that has come so far. That is seen without a branch for each question, since nobody can guess what comes
-// next, and all that is left to do is to write it down. Any other event is looked at closely.
-func (s *scan) rows(b *history.Block) {
-	var p history.Place
-	glances, class, pages := s.glances, s.class, s.tales.pages
-	units, actors, tokens, values, dues := column(b.Unit), column(b.Actor), column(b.Token), column(b.Value), column(b.At)
-	n := 0
-	for i, k := range b.Which {
-		m := &glances[k]
-		t := uint64(b.T[i])
-		u := units[p.Unit()&int(m.unitAt)] | m.noUnit
-		s.calls[n] = clientCall{code: m.code | uint64(u), actor: actors[p.Actor()&int(m.actorAt)] & m.actor, row: uint32(i)}
-		if n += int(m.code >> callBit & 1); n == len(s.calls) {
-			s.clients(b, s.calls[:n])
-			n = 0
-		}
-		page := int(u >> pageBits)
-		if !m.plain || page >= len(pages) || pages[page] == nil {
-			s.event(b, &s.mean[k], i, p)
-			pages = s.tales.pages
-			p.Move(m.width)
-			continue
-		}
-		value := values[p.Value()&int(m.valueAt)] & m.value
-		c := class[value] & m.class
-		at := t
-		if m.timed {
-			if d := dues[p.At()]; uint64(d)-1 < t {
-				at = uint64(d)
-			} else {
-				c = noClass
+		s.know(m)
+		if n := b.Count[k]; n > 0 {
+			s.total.add(&m, n)
+			s.total.tokens = s.total.tokens || m.token && slices.ContainsFunc(b.Token, func(token uint64) bool { return token > 0 })
+			if !m.unit && m.act != actExchange {
+				s.extents[len(s.extents)-1].beyond = true
 			}
 		}
-		trail, number := m.trail, tokens[p.Token()&int(m.tokenAt)]
-		x := &pages[page][u&(pageSize-1)]
-		mv := m.turns.known(x.life(), c)
-		if !mv.known || mv.minds || (number^trail.next|trail.odd)&m.isAudit != 0 {
-			s.event(b, &s.mean[k], i, p)
-			pages = s.tales.pages
-			p.Move(m.width)
-			continue
-		}
-		if m.isAudit != 0 {
-			trail.ring[number&uint64(len(trail.ring)-1)] = heard{number: number, value: value, op: m.op, unit: u}
-			trail.next++
-			trail.arrived++
-			trail.last.unit = u
-		}
-		if m.keyed {
-			s.own(b.Key[p.Key()], u)
-		}
-		x.move(mv, t, at)
-		p.Move(m.width)
 	}
-	s.clients(b, s.calls[:n])
-}
-
-// column is a column, or what stands for one without entries.
-func column[E any](c []E) []E {
-	if len(c) == 0 {
-		return make([]E, 1)
-	}
-	return c
 }
 
 // name gives a string that a shape refers to: they are few, and kept.

@@ -26,41 +26,40 @@ const (
 
 // weigh decides of each life whether the units that had it are in doubt, and adds up those that are not.
 func (s *scan) weigh(e *ending) {
-	doubted := make([]bool, len(s.all))
+	what := s.flags()
 	for n := range s.all {
-		doubted[n] = n == lifeInDoubt || n != lifeNone && s.doubted(e, &s.all[n])
+		if n != lifeNone && s.doubted(e, &s.all[n]) {
+			what[n] = inDoubt
+		}
 	}
 	s.census = census{checked: make(map[string]int), attempted: make([]int, len(s.claims.Retries))}
-	units := make([]int, len(s.all))
+	units, intent, submit, completion := make([]int, len(s.all)), &s.census.intent, &s.census.submit, &s.census.completion
 	s.tales.each(func(_ history.Unit, page *[pageSize]tale) {
 		for i := range page {
 			x := &page[i]
 			n := x.life()
-			if n == lifeNone {
-				continue
+			flags := what[n]
+			if flags&lifeDone != 0 && x.ended() < 0 {
+				flags = inDoubt
 			}
-			flags := s.all[n].flags
-			if doubted[n] || flags&lifeDone != 0 && x.ended() < 0 {
-				n = lifeInDoubt
+			if flags&inDoubt != 0 {
+				n, flags = lifeInDoubt, 0
 				x.live(n)
 			}
 			units[n]++
-			if n == lifeInDoubt {
-				continue
-			}
 			if flags&lifeIntent != 0 {
-				s.census.intent.add(int64(x.intent()))
+				intent.add(int64(x.intent()))
 			}
 			if flags&lifeAcked != 0 {
-				s.census.submit.add(int64(x.submitted()))
+				submit.add(int64(x.submitted()))
 				if flags&lifeDone != 0 {
-					s.census.completion.add(int64(x.ended()))
+					completion.add(int64(x.ended()))
 				}
 			}
 		}
 	})
 	for n, count := range units {
-		if count > 0 && n != lifeInDoubt {
+		if count > 0 && n != lifeNone && n != lifeInDoubt {
 			s.census.add(e, &s.all[n], count)
 			for _, r := range s.rules {
 				if r.checks != nil && r.checks(e, &s.all[n]) {
@@ -75,6 +74,15 @@ func (s *scan) weigh(e *ending) {
 	for _, l := range s.ears {
 		s.census.checked[l.guarantee] += l.checked(s)
 	}
+}
+
+// flags are those of each life.
+func (l *lives) flags() []lifeFlags {
+	flags := make([]lifeFlags, len(l.all))
+	for n := range l.all {
+		flags[n] = l.all[n].flags
+	}
+	return flags
 }
 
 // doubted tells that a unit of such a life must be looked at.
@@ -132,14 +140,12 @@ func (t *census) add(e *ending, x *life, n int) {
 // offer gives the pickers what weigh gave the histograms; those that are not there want nothing.
 func (s *scan) offer(to map[string]*picker) {
 	submit, completion, intent, retries := to[submitLatency], to[completionLatency], to[intentLatency], to[retriesPerUnit]
+	all := s.flags()
 	s.tales.each(func(_ history.Unit, page *[pageSize]tale) {
 		for i := range page {
 			x := &page[i]
 			n := x.life()
-			if n == lifeInDoubt {
-				continue
-			}
-			flags := s.all[n].flags
+			flags := all[n] // none of these, where it is in doubt
 			if flags&lifeIntent != 0 {
 				intent.offer(int64(x.intent()))
 			}

@@ -2,65 +2,46 @@ package checkers
 
 import "github.com/wreckon/wreckon/history"
 
-// event looks at one event closely. What it finds to be as it should be is what rows does not ask about.
-func (s *scan) event(b *history.Block, m *meaning, i int, p history.Place) {
-	u, class := history.NoUnit, uint8(0)
-	if m.unit {
-		u = b.Unit[p.Unit()]
-	}
-	if m.turns.looks {
-		class = s.classAt(b, m, p)
-	}
-	if x := &s.extents[len(s.extents)-1]; !m.unit && (m.act != actExchange || s.classes[class-1].fault) {
-		x.beyond = true
-	}
-	s.total.tokens = s.total.tokens || m.token && b.Token[p.Token()] > 0
-	turns := m.turns
-	switch m.act {
-	case actInvoke:
-		if m.op == opSubmit {
-			s.own(entry(m, history.HasKey, b.Key, p.Key(), 0), u)
-		}
-	case actAudit:
-		turns = s.audit(b, m, p, u)
-	case actHead:
-		m.trail.head()
-	case actPhase:
-		s.sawPhase(b, m, i, p)
-	}
-	if u != history.NoUnit {
-		s.turn(u, turns, class, b.T[i], entry(m, history.HasAt, b.At, p.At(), 0))
-	}
-}
-
-// turn takes a turn of a unit, at t; at is when what the event tells of happened, where it says so.
-func (s *scan) turn(u history.Unit, turns *turns, class uint8, t, at int64) {
+// turn has a unit take a turn, at t, whatever is known of it; at is when what the event tells of happened.
+func (s *scan) turn(u history.Unit, lane uint32, t, at int64) {
 	x := s.tales.at(u, s.limit)
 	if x == nil {
 		s.giveUp = true
 		return
 	}
-	if !turns.timed || at <= 0 {
-		at = t
-	}
-	mv := s.moveOf(x.life(), turns, class)
+	mv := s.moveOf(x.life(), lane)
 	switch {
 	case mv.life == lifeInDoubt:
-	case t < s.latest, mv.ask != 0 && (at > t || at > timeMask):
+	case t < s.latest, mv.ask != 0 && at > timeMask:
 		mv = &move{life: lifeInDoubt}
-	case mv.minds:
+	case mv.state == moveMinds:
 		x[endAt] = min(x[endAt], uint64(at))
 	}
 	x.move(mv, uint64(t), uint64(at))
 }
 
 func (s *scan) classAt(b *history.Block, m *meaning, p history.Place) uint8 {
-	c, err := s.classOf(entry(m, history.HasValue, b.Value, p.Value(), 0))
+	return s.classified(entry(m, history.HasValue, b.Value, p.Value(), 0))
+}
+
+// classified is the class of a string.
+func (s *scan) classified(ref history.Ref) uint8 {
+	c, err := s.classOf(ref)
 	if err != nil {
 		s.err = err
 		return 1
 	}
 	return c
+}
+
+// keys goes through the submits with keys.
+func (s *scan) keys(b *history.Block, units []history.Unit) {
+	w := &s.rows
+	for _, j := range w.list(listCalls) {
+		if s.glances[b.Which[w.from+int(j)]].keyed {
+			s.own(b.Key[w.places[j].Key()], units[j])
+		}
+	}
 }
 
 // own notes whose submit has a key: one key for two units puts both in doubt.
@@ -85,7 +66,29 @@ func (s *scan) own(key history.Ref, u history.Unit) {
 	}
 }
 
-// audit gives the event its place in the trail of its source, and says what it means to its unit.
+// audits gives the audit events of a chunk their place in the trails of their sources. Nearly all have the next number.
+func (s *scan) audits(b *history.Block, units []history.Unit) {
+	w := &s.rows
+	values, which := column(b.Value), b.Which[w.from:][:w.len]
+	for _, j := range w.list(listAudits) {
+		g, p := &s.glances[which[j]], w.places[j]
+		trail := g.trail
+		if g.numbered && trail.odd == 0 && b.Token[p.Token()] == trail.next {
+			trail.ring[trail.next&uint64(len(trail.ring)-1)] = heard{number: trail.next, value: values[p.Value()&int(g.valueAt)] & g.value, op: g.op, unit: units[j]}
+			trail.next++
+			trail.arrived++
+			trail.last.unit = units[j]
+			continue
+		}
+		if m := &s.mean[which[j]]; m.act == actHead {
+			trail.head()
+		} else {
+			w.lane[j] = s.audit(b, m, p, units[j]).first
+		}
+	}
+}
+
+// audit looks at an audit event closely, and says what it means to its unit.
 func (s *scan) audit(b *history.Block, m *meaning, p history.Place, u history.Unit) *turns {
 	trail, t := m.trail, m.turn
 	if !trail.known {

@@ -6,14 +6,8 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// clientCall is an event of a client, or of a fault, which sees what clients have under way. What is wrong with it puts units in doubt, before
-// or after anything else that happens to them.
-type clientCall struct {
-	code  uint64 // which operation, of which unit, in openMask; and what becomes of it
-	actor uint32
-	row   uint32 // in the block
-}
-
+// A call is an event of a client, or of a fault, which sees what clients have under way. What is wrong with it puts units in doubt, before
+// or after anything else that happens to them. Its code says which operation of which unit it is, in openMask, and what becomes of it.
 const (
 	opBit    = 32
 	callBit  = 40 // of every call
@@ -47,37 +41,41 @@ func (o openOp) op() opCode { return opCode(o.code >> opBit) }
 
 func (o openOp) unit() history.Unit { return history.Unit(o.code) }
 
-// clients goes through the calls of a block. Most begin an operation of a client that has none, or are the ok to the one that it has.
-func (s *scan) clients(b *history.Block, calls []clientCall) {
-	near := s.actors.near
-	for _, e := range calls {
-		begins := -(e.code >> beginBit & 1)
-		if int(e.actor) < len(near) && e.code>>oddBit&1 == 0 {
-			o := &near[e.actor]
-			if code := e.code & openMask; o.code == code&^begins && s.flight.waits&^begins == 0 {
-				o.code, o.seq = code&begins, b.First+uint64(e.row)
-				s.flight.calls += int(begins & 1)
-				s.flight.rets += int(^begins & 1)
+// clients goes through the calls of a chunk. Most begin an operation of a client that has none, or are the ok to the one that it has.
+func (s *scan) clients(b *history.Block, units []history.Unit) {
+	w, f, near, glances := &s.rows, &s.flight, s.actors.near, s.glances
+	actors, which := column(b.Actor), b.Which[w.from:][:w.len]
+	for _, j := range w.list(listCalls) {
+		g, p := &glances[which[j]], w.places[j]
+		code := g.code | uint64(units[j])
+		actor := actors[p.Actor()&int(g.actorAt)] & g.actor
+		begins := -(code >> beginBit & 1)
+		if int(actor) < len(near) && code>>oddBit&1 == 0 {
+			o := &near[actor]
+			if call := code & openMask; o.code == call&^begins && f.waits&^begins == 0 {
+				o.code, o.seq = call&begins, b.First+uint64(w.from+int(j))
+				f.calls += int(begins & 1)
+				f.rets += int(^begins & 1)
 				continue
 			}
 		}
-		s.client(b, e)
+		s.client(b, w.from+int(j), code, actor)
 		near = s.actors.near
 	}
 }
 
 // client looks at a call closely.
-func (s *scan) client(b *history.Block, e clientCall) {
-	m := &s.mean[b.Which[e.row]]
-	seq, u := b.First+uint64(e.row), history.Unit(e.code)
+func (s *scan) client(b *history.Block, i int, code uint64, actor uint32) {
+	m := &s.mean[b.Which[i]]
+	seq, u := b.First+uint64(i), history.Unit(code)
 	if m.act == actFault {
-		s.flight.mark(seq, b.T[e.row])
+		s.flight.mark(seq, b.T[i])
 		return
 	}
-	o := s.actors.of(e.actor)
+	o := s.actors.of(actor)
 	was := *o
 	if m.act == actInvoke {
-		*o = openOp{seq: seq, code: e.code & openMask}
+		*o = openOp{seq: seq, code: code & openMask}
 		s.flight.calls++
 		if was.code != 0 {
 			s.unanswered(was)
@@ -92,8 +90,8 @@ func (s *scan) client(b *history.Block, e clientCall) {
 		return
 	}
 	o.code = 0
-	s.flight.end(was.seq, b.T[e.row], m.act == actOK)
-	if was.code != e.code&openMask { // what was begun counts
+	s.flight.end(was.seq, b.T[i], m.act == actOK)
+	if was.code != code&openMask { // what was begun counts
 		s.doubt(u)
 		s.doubt(was.unit())
 		if m.act == actOK {

@@ -17,8 +17,8 @@ type keeping struct {
 	read      []string   // the components that units' final states were read from
 }
 
-// follow makes ready for the rule.
-func (s *scan) follow() {
+// heed makes ready for the rule.
+func (s *scan) heed() {
 	if slices.ContainsFunc(s.rules, func(r rule) bool { return r.guarantee == "legal-lifecycle" }) {
 		l := lifecycleOf(&Case{vocabulary: s.vocabulary})
 		s.keeping.lifecycle = &l

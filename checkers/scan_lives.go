@@ -66,6 +66,8 @@ func (x *life) accounted() bool { return x.has(lifeDead) || x.kind == quarantine
 type lives struct {
 	all    []life
 	number map[life]uint16
+	lanes  []*turns // the turn of each lane
+	moves  [][]move // what it makes of each life, as far as that was asked
 }
 
 func newLives() lives {
@@ -117,44 +119,30 @@ type turn struct {
 	source uint8 // its audit trail, from 1
 }
 
-// turns are a turn and what it makes of each life, as far as that was asked: by the class of the value, 0 where that does not matter.
+// turns are a turn and its lanes: one where the value of its event does not matter, otherwise one for each class of values.
 type turns struct {
 	turn
-	moves [][]move
-}
-
-var unknown move
-
-// known gives a move that was made before; the unknown one for any other.
-func (t *turns) known(life uint16, class uint8) *move {
-	if int(class) < len(t.moves) {
-		if row := t.moves[class]; int(life) < len(row) {
-			return &row[life]
-		}
-	}
-	return &unknown
+	first uint32 // lane
 }
 
 // moveOf finds out what a turn makes of a life.
-func (s *scan) moveOf(number uint16, t *turns, class uint8) *move {
-	if mv := t.known(number, class); mv.known {
-		return mv
+func (s *scan) moveOf(number uint16, lane uint32) *move {
+	known := s.moves[lane]
+	if int(number) < len(known) && known[number].state != 0 {
+		return &known[number]
 	}
-	next, mv := s.live(s.all[number], &t.turn, class)
-	mv.known, mv.life, mv.since = true, uint64(s.numberOf(next)), mv.ask|mv.show
-	for len(t.moves) <= int(class) {
-		t.moves = append(t.moves, nil)
+	t := s.lanes[lane]
+	next, mv := s.next(s.all[number], &t.turn, uint8(lane-t.first))
+	mv.state, mv.life, mv.since = max(mv.state, moveKnown), uint64(s.numberOf(next)), mv.ask|mv.show
+	for len(known) <= int(number) {
+		known = append(known, move{})
 	}
-	row := t.moves[class]
-	for len(row) <= int(number) {
-		row = append(row, move{})
-	}
-	row[number], t.moves[class] = mv, row
-	return &row[number]
+	known[number], s.moves[lane] = mv, known
+	return &known[number]
 }
 
-// live goes through a turn of a life.
-func (s *scan) live(x life, t *turn, number uint8) (life, move) {
+// next goes through a turn of a life.
+func (s *scan) next(x life, t *turn, number uint8) (life, move) {
 	if x.has(inDoubt) {
 		return x, move{}
 	}
@@ -220,7 +208,7 @@ func (x *life) ask(mv *move) {
 	}
 	if !x.has(lifeAsked) {
 		x.flags |= lifeAsked
-		mv.ask = allOnes
+		mv.ask = -1
 	}
 }
 
@@ -232,7 +220,7 @@ func (x *life) show(mv *move) {
 		x.doubt() // something was seen of it before anybody asked for it
 	default:
 		x.flags |= lifeIntent
-		mv.show = allOnes
+		mv.show = -1
 	}
 }
 
@@ -249,7 +237,7 @@ func (s *scan) answered(x *life, t *turn, says class, mv *move) {
 		x.show(mv)
 		if !x.has(lifeAcked) {
 			x.flags |= lifeAcked
-			mv.write, mv.which = allOnes, okAt
+			mv.write, mv.which = -1, okAt
 		}
 	} else if s.kindOf(says.state).terminal() {
 		x.finish(t, mv)
@@ -263,9 +251,11 @@ func (x *life) finish(t *turn, mv *move) {
 		x.doubt()
 	case !x.has(lifeDone):
 		x.flags |= lifeDone
-		mv.write, mv.which = allOnes, endAt
+		mv.write, mv.which = -1, endAt
 	default:
-		mv.minds = t.timed
+		if t.timed {
+			mv.state = moveMinds
+		}
 	}
 }
 
@@ -312,5 +302,3 @@ func (x *life) recordedBy(t *turn, mv *move) {
 		x.finish(t, mv)
 	}
 }
-
-const allOnes = ^uint64(0)

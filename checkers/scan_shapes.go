@@ -9,10 +9,17 @@ import (
 
 // shapes are what the shapes of events mean.
 type shapes struct {
-	mean    []meaning // of the block's
-	glances []glance
-	turns   map[turn]*turns
-	unsaid  bool // some audit event or observation names no step
+	mean     []meaning // of the block's
+	glances  []glance
+	widths   []history.Place
+	units    []history.Unit // zero for those that have one, and NoUnit
+	lanings  []laning
+	listings []listing
+	listed   bool // some event of the block is on a list
+	keyed    bool // some event of it is a submit with a key
+	timed    bool // of some event another instant matters than that of its recording
+	turns    map[turn]*turns
+	unsaid   bool // some audit event or observation names no step
 }
 
 // meet adds the steps that effects and observations name beyond the claimed ones, in the order in which their events stand, as
@@ -59,26 +66,38 @@ type meaning struct {
 	width history.Place
 }
 
-// glance is what rows asks about the events of a shape: of each column, what is left of a place and of what stands there, nothing where
-// the shape has none or it does not matter.
+// forget makes ready for another block.
+func (x *shapes) forget() {
+	x.mean, x.glances, x.widths, x.units, x.lanings, x.listings = x.mean[:0], x.glances[:0], x.widths[:0], x.units[:0], x.lanings[:0], x.listings[:0]
+	x.listed, x.keyed, x.timed = false, false, false
+}
+
+// know takes in what the next shape of the block means.
+func (s *scan) know(m meaning) {
+	none := history.NoUnit
+	if m.unit {
+		none = 0
+	}
+	list := listOf(&m)
+	s.mean, s.glances, s.widths, s.units = append(s.mean, m), append(s.glances, glanceOf(&m)), append(s.widths, m.width), append(s.units, none)
+	s.lanings, s.listings = append(s.lanings, s.laning(&m)), append(s.listings, listing{uint8(list * listShift), 1 << (list * listShift)})
+	s.listed, s.keyed, s.timed = s.listed || list != listNone, s.keyed || s.glances[len(s.glances)-1].keyed, s.timed || m.timed
+}
+
+// glance is what the passes over clients, audit trails and instants ask about the events of a shape: of each column, what is left of a place
+// and of what stands there, nothing where the shape has none or it does not matter.
 type glance struct {
-	width   history.Place
-	turns   *turns
-	trail   *auditTrail
-	code    uint64 // of what its client does; see clientCall
-	isAudit uint64 // all ones for an audit event with a number
-	noUnit  history.Unit
-	actor   uint32
-	value   history.Ref
-	op      history.Ref
-	unitAt  uint16
-	actorAt uint16
-	valueAt uint16
-	tokenAt uint16
-	class   uint8
-	plain   bool // an event of it may be as expected
-	timed   bool // when what it tells of happened matters
-	keyed   bool // a submit with a key
+	trail    *auditTrail
+	code     uint64 // of what its client does; see openMask
+	due      int64
+	op       history.Ref
+	actor    uint32
+	value    history.Ref
+	actorAt  uint16
+	valueAt  uint16
+	dueAt    uint16
+	keyed    bool // a submit with a key
+	numbered bool // an audit event with a number, a unit, and no hash
 }
 
 type action uint8
@@ -172,33 +191,23 @@ func (s *scan) meaning(x *history.Shape) meaning {
 	return m
 }
 
-// glance says what there is to see at once in events of a shape. plain tells that the block is in order.
-func (s *scan) glance(m *meaning, plain bool) glance {
+func glanceOf(m *meaning) glance {
 	has := func(col history.Columns) bool { return m.shape.Has&col != 0 }
-	g := glance{width: m.width, turns: m.turns, trail: m.trail, op: m.shape.Op, noUnit: history.NoUnit, timed: m.timed}
-	g.plain = plain && m.unit && !(m.token && !s.total.tokens)
-	g.keyed = m.act == actInvoke && m.op == opSubmit && has(history.HasKey)
+	g := glance{trail: m.trail, op: m.shape.Op}
 	switch m.act {
-	case actHead, actPhase:
-		g.plain = false
 	case actInvoke, actOK, actFail, actInfo, actFault:
-		g.code = callCode(m)
+		g.code, g.keyed = callCode(m), m.act == actInvoke && m.op == opSubmit && has(history.HasKey)
 	case actAudit:
-		g.plain = g.plain && has(history.HasToken) && !has(history.HasKey)
-		g.isAudit = ^uint64(0)
-		g.tokenAt = lastPlace
+		g.numbered = m.unit && has(history.HasToken) && !has(history.HasKey)
 	}
-	if m.unit {
-		g.unitAt, g.noUnit = lastPlace, 0
-	}
-	if has(history.HasActor) && g.code != 0 {
+	if has(history.HasActor) {
 		g.actorAt, g.actor = lastPlace, ^uint32(0)
 	}
-	if has(history.HasValue) && (m.looks || m.act == actAudit) {
+	if has(history.HasValue) {
 		g.valueAt, g.value = lastPlace, ^history.Ref(0)
 	}
-	if m.looks {
-		g.class = ^uint8(0)
+	if m.timed {
+		g.dueAt, g.due = lastPlace, -1
 	}
 	return g
 }
@@ -209,7 +218,15 @@ const lastPlace = 1<<16 - 1 // in a column
 func (s *scan) turnsOf(t turn) *turns {
 	known := s.turns[t]
 	if known == nil {
-		known = &turns{turn: t}
+		known = &turns{turn: t, first: uint32(len(s.lanes))}
+		n := 1
+		if t.looks {
+			n = manyClasses
+		}
+		for range n {
+			s.lanes = append(s.lanes, known)
+		}
+		s.moves = append(s.moves, make([][]move, n)...)
 		s.turns[t] = known
 	}
 	return known

@@ -17,8 +17,8 @@ type texts struct {
 	classes []class
 }
 
-// noClass is the class of no string.
-const noClass = 255
+// manyClasses is more than there are.
+const manyClasses = 256
 
 // class is what a string says as the value of an event.
 type class struct {

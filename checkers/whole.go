@@ -123,12 +123,13 @@ func (w *whole) distributions(v values, all []measured) {
 		for _, d := range m.list {
 			h.add(int64(d))
 		}
-		if h.n == 0 {
+		n := h.size()
+		if n == 0 {
 			continue
 		}
 		p := h.picker()
 		for q := range quantileNames {
-			p.want(rank(q, h.n))
+			p.want(rank(q, n))
 		}
 		for _, d := range m.list {
 			p.offer(int64(d))
@@ -138,8 +139,9 @@ func (w *whole) distributions(v values, all []measured) {
 	w.offer(pickers)
 	for _, m := range all {
 		if p := pickers[m.name]; p != nil {
+			n := of[m.name].size()
 			for q, suffix := range quantileNames {
-				v[m.name+suffix] = float64(p.pick(rank(q, of[m.name].n))) / float64(m.whole)
+				v[m.name+suffix] = float64(p.pick(rank(q, n))) / float64(m.whole)
 			}
 		}
 	}

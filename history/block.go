@@ -69,6 +69,17 @@ func (s *Shape) Width() (w Place) {
 // Move goes on to the next event.
 func (p *Place) Move(w Place) { p.a, p.b = p.a+w.a, p.b+w.b }
 
+// Along gives the places of rows that follow each other, by the widths of their shapes, and the place after them.
+func (p Place) Along(which []uint16, widths, places []Place) Place {
+	places = places[:len(which)]
+	for j, k := range which {
+		places[j] = p
+		w := &widths[k]
+		p.a, p.b = p.a+w.a, p.b+w.b
+	}
+	return p
+}
+
 // The places in the columns, for an event whose shape has them. A place that passes the 65,536th entry runs over into its neighbour's, but
 // then there is no event left that could have an entry.
 func (p Place) Unit() int  { return int(p.a & 0xffff) }
