@@ -18,7 +18,7 @@ const (
 
 const (
 	askEvery   = 25 * time.Millisecond
-	settledFor = 75 * time.Millisecond   // between two equal looks, so that nothing slipped from one component to the next unseen
+	settledFor = 75 * time.Millisecond   // between two equal looks, so that nothing slipped from one component to the next unseen; one alone: the next look
 	idleFor    = 1500 * time.Millisecond // longer than any retry of the target waits
 )
 
@@ -42,6 +42,10 @@ func (r *run) settle(ctx context.Context, within time.Duration) (how string, b t
 	defer cancel()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
+	enough := settledFor
+	if r.alone() {
+		enough = askEvery / 2
+	}
 	var since time.Duration // when what is seen now was seen first
 	var last targets.Backlog
 	var effects uint64
@@ -55,7 +59,7 @@ func (r *run) settle(ctx context.Context, within time.Duration) (how string, b t
 		lastErr = err
 		quiet := now - since
 		switch {
-		case err == nil && seen.Quiet() && seen.Open == 0 && quiet >= settledFor:
+		case err == nil && seen.Quiet() && seen.Open == 0 && quiet >= enough:
 			return settled, seen, nil
 		case err == nil && seen.Quiet() && quiet >= idleFor:
 			return idle, seen, nil
@@ -72,6 +76,17 @@ func (r *run) settle(ctx context.Context, within time.Duration) (how string, b t
 			return deadline, last, nil
 		}
 	}
+}
+
+// alone tells that the target is one component: what it has taken in is in it, and it says so itself.
+func (r *run) alone() bool {
+	n := 0
+	for _, c := range r.Target.Topology.Components {
+		if !c.External || c.Foreign {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // observe reads the final states, the outboxes, the dead letters, the leases and the rest of the audit trail into the history.
