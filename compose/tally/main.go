@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: tally HOST:PORT; it keeps its file in the directory that it runs in")
 	}
-	db, err := sql.Open("sqlite", "file:tally.db?_pragma=synchronous(off)&_pragma=locking_mode(exclusive)&_pragma=journal_mode(wal)&_txlock=immediate")
+	db, err := sql.Open("sqlite", "file:tally.db?_txlock=immediate")
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
@@ -75,6 +75,10 @@ func run(ctx context.Context, args []string) error {
 
 // open makes what is not there yet. What a killed one left open is counted by the next one.
 func (t *tally) open(ctx context.Context) (err error) {
+	// In this order: a new file is synced when it changes to write-ahead logging.
+	if _, err := t.db.ExecContext(ctx, "PRAGMA synchronous=off; PRAGMA locking_mode=exclusive; PRAGMA journal_mode=wal"); err != nil {
+		return err
+	}
 	var there bool
 	if err := t.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'total')`).Scan(&there); err != nil {
 		return err
