@@ -8,6 +8,7 @@ RUNS    ?= 20
 SEEDS   ?= 10
 PROOF   ?= docs/proof.md
 WITHIN  ?= 0
+MANY    ?= 3000
 SOAK    ?= 10m
 CASES   ?= 1000000
 EVENTS  ?= 100000000
@@ -44,9 +45,9 @@ test-docker: build ## the container environment against a real engine, and the c
 race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...
 
-campaign: build ## the smallest crash there is, three thousand times: make campaign RUNS=300 for fewer
+campaign: build ## the smallest crash there is, three thousand times: make campaign MANY=300 for fewer
 	$(GO) build -ldflags '-s -w' -o compose/tally/tally ./compose/tally
-	$(BIN) campaign compose/tally/smallest-crash.yaml --runs $(if $(filter command line,$(origin RUNS)),$(RUNS),3000) --parallel 24
+	$(BIN) campaign compose/tally/smallest-crash.yaml --runs $(MANY) --parallel 24
 
 prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
 	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)
