@@ -36,11 +36,12 @@ run-docker: build ## the default scenario, each component in a container of its 
 images: ## the images of servers that targets name, made without a registry (needs root, debootstrap and a Docker engine)
 	compose/images/postgres/build
 
-test-docker: build ## the container environment against a real engine, and the canary in containers
+test-docker: build images ## the container environment against a real engine, the canary in containers, and the tutorial
 	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 ./internal/environment/containers
 	$(BIN) doctor --env docker
 	$(BIN) run --env docker
 	@$(BIN) run --env docker --defect dedup-check-then-act; test $$? -eq 1
+	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 -run InContainers ./cmd/wreckon
 
 race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...

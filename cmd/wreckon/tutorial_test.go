@@ -21,11 +21,37 @@ var (
 	gaps    = regexp.MustCompile(` {2,}`)
 )
 
+// parts are those of docs/your-target.md: with containers, and without.
+func parts(t *testing.T) (with, without []byte) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "your-target.md"))
+	require.NoError(t, err)
+	with, without, found := bytes.Cut(page, []byte("\n## Without containers\n"))
+	require.True(t, found)
+	return with, without
+}
+
 // The commands of docs/your-target.md are run, in their order, and must say what the page shows of them.
 func TestTheTutorialDoesWhatItSays(t *testing.T) {
 	shopNeeds(t)
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "your-target.md"))
-	require.NoError(t, err)
+	_, page := parts(t)
+	follow(t, page)
+}
+
+// The same with containers takes two minutes, and images: it is for where somebody asks for it.
+func TestTheTutorialDoesWhatItSaysInContainers(t *testing.T) {
+	if os.Getenv("WRECKON_REQUIRE_DOCKER") != "1" {
+		t.Skip("a container engine with the images of make images is needed: WRECKON_REQUIRE_DOCKER=1 says that there is one")
+	}
+	t.Setenv("WRECKON_IMAGE_POSTGRES", "wreckon/postgres:15")
+	t.Setenv("WRECKON_IMAGE_REDIS", "wreckon/redis:7")
+	page, _ := parts(t)
+	follow(t, page)
+}
+
+// follow runs the commands of a part of the page.
+func follow(t *testing.T, page []byte) {
+	t.Helper()
 	var script strings.Builder
 	commands := 0
 	for _, block := range console.FindAllSubmatch(page, -1) {
@@ -35,7 +61,7 @@ func TestTheTutorialDoesWhatItSays(t *testing.T) {
 				fmt.Fprintf(&script, "stdout '%s'\n", gaps.ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(line)), " +"))
 				continue
 			}
-			if strings.HasPrefix(command, "make ") || strings.HasPrefix(command, "go ") {
+			if strings.HasPrefix(command, "make ") || strings.HasPrefix(command, "docker ") || strings.Contains(command, "go build ") {
 				continue // done by the test: there is no repository where the script runs
 			}
 			commands++
@@ -58,6 +84,9 @@ func TestTheTutorialDoesWhatItSays(t *testing.T) {
 		Files: []string{file}, WorkdirRoot: root, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
+			for _, name := range []string{"WRECKON_IMAGE_POSTGRES", "WRECKON_IMAGE_REDIS", "DOCKER_HOST"} {
+				e.Setenv(name, os.Getenv(name))
+			}
 			e.Setenv("GITHUB_ACTIONS", "")
 			return shop(filepath.Join(e.WorkDir, "compose", "shop"))
 		},
@@ -84,10 +113,12 @@ func shop(dir string) error {
 		return err
 	}
 	from := filepath.Join("..", "..", "compose", "shop")
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "shop"), "./"+from).CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "shop"), "./"+from)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // for an image that holds nothing else
+	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the shop: %w: %s", err, out)
 	}
-	for _, name := range []string{"target.yaml", "scenario.yaml", "postgres.sh"} {
+	for _, name := range []string{"target.yaml", "scenario.yaml", "postgres.sh", "compose-target.yaml", "compose.yaml", "Dockerfile", ".dockerignore"} {
 		text, err := os.ReadFile(filepath.Join(from, name))
 		if err != nil {
 			return err

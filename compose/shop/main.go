@@ -1,6 +1,6 @@
 // Command shop is a small shop, as somebody would write it who has never heard of Wreckon: an API that takes orders, and a worker that charges
 // for them at a payment provider. It keeps orders in PostgreSQL and hands them to the worker through a list in Redis. It is here to be
-// plugged into Wreckon by a target file, and imports nothing of it.
+// plugged into Wreckon by a target file, as processes or out of its compose file, and imports nothing of it.
 //
 // What it promises: an order that was accepted is charged once, or declined. Redis may lose what it holds, so the worker also looks for orders that
 // nobody has taken up (SWEEP=off leaves that out). A charge that got no answer is asked for again under the same key (KEY=attempt takes a
