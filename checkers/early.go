@@ -10,9 +10,10 @@ import (
 
 // Early looks, while a run goes on, for what no later event can make right again: a step in force twice, an effect that nobody had asked
 // for, one with an older token than its sink was shown before, a unit that left its end. It finds nothing that Judge does not find in
-// the whole history, unless it is learnt only then that something was missed, and much less: whatever is told after the fact (audit events, final states) it leaves to Judge.
+// the whole history, unless it is learnt only then that something was missed, and much less: whatever is told after the fact (audit
+// events, final states) it leaves to Judge.
 //
-// It sees each event as it is recorded, from any goroutine. An event that cannot show anything costs a comparison.
+// It sees each event as it is recorded, from any goroutine, and changes none. An event that cannot show anything costs a comparison.
 type Early struct {
 	mu     sync.Mutex
 	noun   string
@@ -21,8 +22,7 @@ type Early struct {
 	steps  []string
 	once   []bool // steps that promise not to be in force twice
 	fenced []bool // steps whose tokens guard one unit
-	units  []glimpse
-	landed []landed // unit by unit, step by step
+	pages  []*glimpses
 	states []string // seen as an end, numbered from 1 in units and known
 	known  []byte   // client -> the end of the unit that it reads, when it began to
 }
@@ -32,6 +32,14 @@ type glimpse struct {
 	asked bool
 	end   byte // the state that it ended in; 0: nobody has read one
 }
+
+// glimpses are those of units that follow each other. A run has ever more units: what is known of some is not copied to make room for others.
+type glimpses struct {
+	units  [glimpsed]glimpse
+	landed []landed // unit by unit, step by step
+}
+
+const glimpsed = 1 << 12
 
 // landed is what is known of one step of a unit.
 type landed struct {
@@ -61,9 +69,9 @@ func NewEarly(claims history.Claims) *Early {
 }
 
 // See takes an event, and gives what it proves: the guarantee that is violated, and how. Empty: nothing.
-func (w *Early) See(e history.Event) string {
+func (w *Early) See(e *history.Event) string {
 	if e.Unit == history.NoUnit {
-		w.missed(&e)
+		w.missed(e)
 		return ""
 	}
 	switch e.Kind {
@@ -77,22 +85,35 @@ func (w *Early) See(e history.Event) string {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for int64(e.Unit) >= int64(len(w.units)) { // a run numbers its units densely
-		if int64(e.Unit) > int64(len(w.units))+1<<20 {
-			return "" // an id that was never issued
-		}
-		w.units = append(w.units, glimpse{})
+	page := w.page(e.Unit)
+	if page == nil {
+		return "" // an id that was never issued
 	}
-	x := &w.units[e.Unit]
+	x := &page.units[e.Unit%glimpsed]
 	switch e.Kind {
 	case history.KindInvoke:
-		w.invoked(x, &e)
+		w.invoked(x, e)
 	case history.KindEffect:
-		return w.effect(x, &e)
+		return w.effect(page, x, e)
 	case history.KindOK:
-		return w.read(x, &e)
+		return w.read(x, e)
 	}
 	return ""
+}
+
+// page gives the glimpses that a unit is among; nil where it is far beyond all others, since a run numbers its units densely.
+func (w *Early) page(u history.Unit) *glimpses {
+	k := int(u / glimpsed)
+	if k > len(w.pages)+1<<8 {
+		return nil
+	}
+	for k >= len(w.pages) {
+		w.pages = append(w.pages, nil)
+	}
+	if w.pages[k] == nil {
+		w.pages[k] = &glimpses{landed: make([]landed, glimpsed*len(w.steps))}
+	}
+	return w.pages[k]
 }
 
 // missed forgets what is in force where effects may have gone unseen: it may have been undone.
@@ -102,8 +123,12 @@ func (w *Early) missed(e *history.Event) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k := range w.landed {
-		w.landed[k].inForce = 0
+	for _, page := range w.pages {
+		if page != nil {
+			for k := range page.landed {
+				page.landed[k].inForce = 0
+			}
+		}
 	}
 }
 
@@ -118,16 +143,12 @@ func (w *Early) invoked(x *glimpse, e *history.Event) {
 	w.known[e.Actor] = x.end
 }
 
-func (w *Early) effect(x *glimpse, e *history.Event) string {
+func (w *Early) effect(page *glimpses, x *glimpse, e *history.Event) string {
 	s := slices.Index(w.steps, e.Step)
 	if s < 0 {
 		return ""
 	}
-	at := int(e.Unit)*len(w.steps) + s
-	if at >= len(w.landed) {
-		w.landed = append(w.landed, make([]landed, len(w.units)*len(w.steps)-len(w.landed))...)
-	}
-	l := &w.landed[at]
+	l := &page.landed[int(e.Unit%glimpsed)*len(w.steps)+s]
 	applied := e.Outcome == history.OutcomeApplied
 	if w.fenced[s] && e.Token > 0 {
 		if applied && e.Token < l.token {

@@ -208,7 +208,7 @@ func (x *life) ask(mv *move) {
 	}
 	if !x.has(lifeAsked) {
 		x.flags |= lifeAsked
-		mv.ask = -1
+		mv.ask = allOnes
 	}
 }
 
@@ -220,7 +220,7 @@ func (x *life) show(mv *move) {
 		x.doubt() // something was seen of it before anybody asked for it
 	default:
 		x.flags |= lifeIntent
-		mv.show = -1
+		mv.show = allOnes
 	}
 }
 
@@ -237,7 +237,7 @@ func (s *scan) answered(x *life, t *turn, says class, mv *move) {
 		x.show(mv)
 		if !x.has(lifeAcked) {
 			x.flags |= lifeAcked
-			mv.write, mv.which = -1, okAt
+			mv.write, mv.which = allOnes, okAt
 		}
 	} else if s.kindOf(says.state).terminal() {
 		x.finish(t, mv)
@@ -251,7 +251,7 @@ func (x *life) finish(t *turn, mv *move) {
 		x.doubt()
 	case !x.has(lifeDone):
 		x.flags |= lifeDone
-		mv.write, mv.which = -1, endAt
+		mv.write, mv.which = allOnes, endAt
 	default:
 		if t.timed {
 			mv.state = moveMinds
@@ -302,3 +302,5 @@ func (x *life) recordedBy(t *turn, mv *move) {
 		x.finish(t, mv)
 	}
 }
+
+const allOnes = ^uint64(0)

@@ -33,15 +33,15 @@ func (x *tale) intent() time.Duration    { return time.Duration(x[1]) }
 func (x *tale) submitted() time.Duration { return time.Duration(int64(x[2]) - x.due()) }
 func (x *tale) ended() time.Duration     { return time.Duration(int64(x[3]) - x.due()) }
 
-// move is what an event does to a unit: the number of the life that the unit then has, and which of its instants are written, as masks: -1
-// where one is. Its zero value is not known.
+// move is what an event does to a unit: the number of the life that the unit then has, and which of its instants are written, as masks. Its
+// zero value is not known.
 type move struct {
 	life  uint64
-	ask   int8  // its first submit
-	show  int8  // the first evidence that it was asked for
-	since int8  // ask or show
-	write int8  // its first ok, or evidence of its end
-	which uint8 // of these: the instant's place
+	ask   uint64 // its first submit
+	show  uint64 // the first evidence that it was asked for
+	since uint64 // ask or show
+	write uint64 // its first ok, or evidence of its end
+	which uint8  // of these: the instant's place
 	state uint8
 }
 
@@ -58,9 +58,9 @@ const (
 
 // move takes an event at t; at is when what it tells of happened. It has no branches: which events come next nobody can guess.
 func (x *tale) move(mv *move, t, at uint64) {
-	x[0] = (x[0]^(x[0]^at<<lifeBits)&uint64(mv.ask))&^lifeMask | mv.life
-	x[1] ^= (x[1] ^ (t - x[1]&uint64(mv.show))) & uint64(mv.since)
-	x[mv.which&3] ^= (x[mv.which&3] ^ at) & uint64(mv.write)
+	x[0] = (x[0]^(x[0]^at<<lifeBits)&mv.ask)&^lifeMask | mv.life
+	x[1] ^= (x[1] ^ (t - x[1]&mv.show)) & mv.since
+	x[mv.which&3] ^= (x[mv.which&3] ^ at) & mv.write
 }
 
 const (

@@ -316,7 +316,7 @@ func watchOf(f runFlags, plan scenarios.Plan, target targets.Target) (func(histo
 	var looks []func(history.Event, func() time.Duration) string
 	if f.early {
 		early := checkers.NewEarly(target.Claims)
-		looks = append(looks, func(e history.Event, _ func() time.Duration) string { return early.See(e) })
+		looks = append(looks, func(e history.Event, _ func() time.Duration) string { return early.See(&e) })
 	}
 	if len(plan.Abort) > 0 {
 		w, err := checkers.NewWatch(target.Claims, plan.Abort)
