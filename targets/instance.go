@@ -9,13 +9,14 @@ import (
 
 // Wiring says where everything is in one run. The environment and the proxies decide; the target only reads it.
 type Wiring struct {
-	Data      string            // directory for what the components store
-	Contained bool              // components run in containers: each is reached by the harness alone, and holds what its image does
-	Listen    map[string]string // component -> address it serves on
-	Control   map[string]string // component -> address of its control server, past every proxy
-	Dial      map[string]string // Edge.Name() -> address of the proxy that the dialling component must use
-	Token     string            // the run's secret: control servers and sinks refuse whoever does not hold it
-	Defect    string            // deliberate bug to switch on, or ""
+	Data      string                   // directory for what the components store
+	Contained bool                     // components run in containers: each is reached by the harness alone, and holds what its image does
+	Listen    map[string]string        // component -> address it serves on
+	Control   map[string]string        // component -> address of its control server, past every proxy
+	Dial      map[string]string        // Edge.Name() -> address of the proxy that the dialling component must use
+	Token     string                   // the run's secret: control servers and sinks refuse whoever does not hold it
+	Defect    string                   // deliberate bug to switch on, or ""
+	Spans     func() ([][]byte, error) // what has come of the components' spans so far, each as an object of JSON; of use where Target.Spans is set
 	Recorder  workloads.Recorder
 	Clock     Clock
 }

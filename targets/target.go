@@ -105,6 +105,7 @@ type Target struct {
 	Mix       []string // kinds of unit its workload can mix: happy, declined, ...
 	Lacks     []string // operations that its clients cannot do: read, amend
 	Contained bool     // its components run in containers only
+	Spans     bool     // what its components' spans tell is read
 	File      string   // target file that it was read from; "": it comes with the program
 	New       func(Wiring) (Instance, error)
 }

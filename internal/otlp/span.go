@@ -2,7 +2,7 @@
 //
 // A span that is there proves that its operation ended, as its sender tells it. One that is not there proves nothing: senders drop spans, and
 // one that was killed took its last ones with it. Nor does a span's time order it against anything that another clock has told. So spans are kept
-// beside the history, for people, and no verdict rests on them.
+// beside the history, for people, and no verdict rests on one that is not there.
 //
 // It must never know what the spans mean.
 package otlp

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 
 // receiveSpans listens for spans of the components, if somebody wants them.
 func (r *run) receiveSpans() (err error) {
-	if !r.Spans {
+	if !r.Spans && !r.Target.Spans {
 		return nil
 	}
 	r.spans, err = otlp.NewReceiver(filepath.Join(r.absolute(), rundir.SpansFile))
@@ -34,6 +35,22 @@ func (r *run) spansFrom(component string, place environment.Place) ([]string, er
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_SERVICE_NAME=" + component,
 		"OTEL_TRACES_EXPORTER=otlp", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", "OTEL_BSP_SCHEDULE_DELAY=100",
 	}, nil
+}
+
+// toldBySpans gives the spans that have come so far to a target that reads them.
+func (r *run) toldBySpans() (lines [][]byte, err error) {
+	if _, err := r.spans.Flush(); err != nil {
+		return nil, err
+	}
+	spans, err := otlp.ReadFile(filepath.Join(r.absolute(), rundir.SpansFile))
+	for _, s := range spans {
+		line, err := json.Marshal(s)
+		if err != nil {
+			return nil, fmt.Errorf("write span: %w", err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
 }
 
 // keepSpans brings the spans that have come to the run directory. Later ones come, too, until the components are gone; that some are missing

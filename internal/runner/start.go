@@ -32,7 +32,7 @@ func (r *run) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w := targets.Wiring{
-		Data: r.data(), Contained: r.env.Contained(), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec},
+		Data: r.data(), Contained: r.env.Contained(), Token: secret, Defect: r.Plan.Defect, Recorder: r.tap, Clock: clock{r.rec}, Spans: r.toldBySpans,
 		Listen: map[string]string{}, Control: map[string]string{}, Dial: map[string]string{},
 	}
 	for _, want := range wants {

@@ -304,6 +304,16 @@ func (c *checker) sink(name string, s sinkSpec) {
 		if r.Repeats && r.Key == "" {
 			c.wrong(below(path, "repeats"), "", "repeats says what becomes of a key that comes again, and no key is declared")
 		}
+		if x := r.Execution; x != nil {
+			for key, text := range map[string]string{"number": x.Number, "attempt": x.Attempt, "worker": x.Worker} {
+				if text == "" {
+					continue
+				}
+				if err := place(text, "body", "header", "path", "query"); err != nil {
+					c.wrong(below(path, "execution", key), "", "%v", err)
+				}
+			}
+		}
 		callers := c.callers(name)
 		switch {
 		case r.Component != "" && !slices.Contains(callers, r.Component):

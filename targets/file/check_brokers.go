@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wreckon/wreckon/internal/document"
+	"github.com/wreckon/wreckon/internal/spelling"
 	"github.com/wreckon/wreckon/targets"
 )
 
@@ -58,6 +60,48 @@ func (c *checker) fields(path []any, from source, id string, when map[string]str
 	}
 	if from.Broker != "" {
 		c.places(path, when, fields)
+	}
+}
+
+// span reports what no span has, and what nobody would compare with anything.
+func (c *checker) span(path []any, f spanFeed) {
+	check := func(path []any, text string) {
+		where, name, _ := strings.Cut(text, ".")
+		if !(where == "attributes" && name != "") && !slices.Contains([]string{"name", "service", "kind", "status", "message"}, text) {
+			c.wrong(path, "", "%q is no place in a span: write attributes.NAME, name, service, kind, status or message", clip(text, 60))
+		}
+	}
+	check(below(path, "unit"), f.Unit)
+	for _, at := range keysOf(f.When) {
+		check(below(path, "when", at), at)
+	}
+	if f.Step != "" {
+		c.step(below(path, "step"), f.Step)
+	}
+	var known []string
+	for _, s := range c.Claims.Steps {
+		known = append(known, s.AuditDo, s.AuditUndo)
+	}
+	for _, t := range c.Claims.States.Audits {
+		known = append(known, t)
+	}
+	slices.Sort(known)
+	known = slices.DeleteFunc(slices.Compact(known), func(s string) bool { return s == "" })
+	if !slices.Contains(known, f.Says) {
+		c.wrong(below(path, "says"), document.KnownNames(known), "nothing is claimed of %s, so that nothing could contradict it: claims.steps name it as audit_do or audit_undo, claims.states.audits as what leads to a state%s",
+			document.Quote(f.Says), spelling.Hint(f.Says, known))
+	}
+}
+
+// executions checks a feed of executions.
+func (c *checker) executions(path []any, f executionFeed) {
+	c.source(below(path, "from"), f.From)
+	c.fields(path, f.From, f.ID, f.When, map[string]string{"unit": f.Unit, "what": f.What, "number": f.Number, "attempt": f.Attempt, "worker": f.Worker, "trace": f.Trace})
+	if len(f.Start)+len(f.Finish)+len(f.Checkpoint) == 0 {
+		c.wrong(path, "", "say what begins and ends an execution: the texts of %s that are a start, a finish, a checkpoint", f.What)
+	}
+	if len(f.Checkpoint) > 0 && f.Number == "" {
+		c.wrong(below(path, "checkpoint"), "", "a checkpoint has a number: that of the last chunk that it covers")
 	}
 }
 

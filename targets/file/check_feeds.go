@@ -29,6 +29,12 @@ func (c *checker) feedsOf() {
 		c.fields(at("audit", i), f.From, f.ID, f.When, map[string]string{"unit": f.Unit, "transition": f.Transition, "step": f.Step, "source": f.Source,
 			"sequence": f.Sequence, "at": f.At, "trace": f.Trace})
 	}
+	for i, f := range c.definition.Spans {
+		c.span(at("spans", i), f)
+	}
+	for i, f := range c.Executions {
+		c.executions(at("executions", i), f)
+	}
 	if f := c.DeadLetters; f != nil {
 		c.source(at("dead_letters", "from"), f.From)
 		if f.From.Broker != "" {
@@ -42,6 +48,7 @@ func (c *checker) feedsOf() {
 		c.source(at("idle", "queued", i, "from"), f.From)
 	}
 	c.orders()
+	c.instants()
 	if len(c.Idle.Queued) == 0 && c.Idle.Silence <= 0 {
 		c.wrong(at("idle"), "", "idle says nothing: give silence, longer than any retry of the target waits, or queued, numbers that are 0 when it is done; "+
 			"without either nobody knows when work that is missing is lost")
@@ -82,6 +89,28 @@ func (c *checker) orders() {
 	}
 }
 
+// instants refuses claims that need to know when an effect landed, or an execution began, where that is only known of when it was read.
+func (c *checker) instants() {
+	read := map[string]bool{} // step -> nobody sees it happen
+	for _, e := range c.Effects {
+		read[e.Step] = true
+	}
+	for i, d := range c.Claims.Deadlines {
+		for key, instant := range map[string]string{"from": d.From, "to": d.To} {
+			kind, step, _ := strings.Cut(instant, " ")
+			if (kind == "effect" || kind == "undo") && read[step] {
+				c.wrong(at("claims", "deadlines", i, key), "", "when the effect of %s landed is not known: it is read after the fact, and a sink would see it happen", step)
+			}
+		}
+	}
+	for i, r := range c.Claims.Retries {
+		waits := r.Base > 0 || r.Jitter
+		if waits && (len(c.Executions) > 0 || r.Step == "" && len(read) > 0 || read[r.Step]) {
+			c.wrong(at("claims", "retries", i), "", "when attempts began is not known: they are read after the fact, and only a sink sees them happen; claim max alone")
+		}
+	}
+}
+
 // source reports a source of rows that is none.
 func (c *checker) source(path []any, s source) {
 	named := 0
@@ -108,8 +137,8 @@ func (c *checker) source(path []any, s source) {
 		for key, text := range s.Headers {
 			c.expands(below(path, "headers", key), text, []string{"token"})
 		}
-		if strings.Contains(s.Request, "${cursor}") && path[0] != "audit" && path[0] != "effects" {
-			c.wrong(below(path, "request"), "", "${cursor} is for what grows, audit and effects: all of this is read anew each time")
+		if strings.Contains(s.Request, "${cursor}") && path[0] != "audit" && path[0] != "effects" && path[0] != "executions" {
+			c.wrong(below(path, "request"), "", "${cursor} is for what grows, audit, effects and executions: all of this is read anew each time")
 		}
 	default:
 		if of, ok := c.Components[s.Database]; !ok || of.Database == "" {

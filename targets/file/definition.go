@@ -34,6 +34,8 @@ type definition struct {
 	States      *stateFeed                   `json:"states"`
 	Observed    []stepFeed                   `json:"observed"`
 	Audit       []auditFeed                  `json:"audit"`
+	Spans       []spanFeed                   `json:"spans"`
+	Executions  []executionFeed              `json:"executions"`
 	DeadLetters *letterFeed                  `json:"dead_letters"`
 	Totals      []totalFeed                  `json:"totals"`
 	Idle        idleSpec                     `json:"idle"`
@@ -109,18 +111,27 @@ type sinkSpec struct {
 }
 
 type route struct {
-	Request   string   `json:"request"`
-	Step      string   `json:"step"`
-	Undo      bool     `json:"undo"`
-	Unit      string   `json:"unit"`
-	Key       string   `json:"key"`
-	Value     string   `json:"value"`
-	Token     string   `json:"token"`
-	Trace     string   `json:"trace"`
-	Component string   `json:"component"`
-	Repeats   bool     `json:"repeats"`
-	Refuse    []refuse `json:"refuse"`
-	Answer    answer   `json:"answer"`
+	Request   string     `json:"request"`
+	Step      string     `json:"step"`
+	Undo      bool       `json:"undo"`
+	Unit      string     `json:"unit"`
+	Key       string     `json:"key"`
+	Value     string     `json:"value"`
+	Token     string     `json:"token"`
+	Trace     string     `json:"trace"`
+	Component string     `json:"component"`
+	Repeats   bool       `json:"repeats"`
+	Execution *execution `json:"execution"`
+	Refuse    []refuse   `json:"refuse"`
+	Answer    answer     `json:"answer"`
+}
+
+// execution says that a request is one, from its beginning to its end.
+type execution struct {
+	Step    string `json:"step"`
+	Number  string `json:"number"`
+	Attempt string `json:"attempt"`
+	Worker  string `json:"worker"`
 }
 
 type refuse struct {
@@ -193,6 +204,31 @@ type auditFeed struct {
 	Source     string            `json:"source"`
 	Sequence   string            `json:"sequence"`
 	At         string            `json:"at"`
+	Trace      string            `json:"trace"`
+}
+
+// spanFeed is what a span tells of a unit by being there.
+type spanFeed struct {
+	When map[string]string `json:"when"`
+	Unit string            `json:"unit"`
+	Says string            `json:"says"`
+	Step string            `json:"step"`
+}
+
+// executionFeed is where it is told that executions begin and end.
+type executionFeed struct {
+	From       source            `json:"from"`
+	When       map[string]string `json:"when"`
+	ID         string            `json:"id"`
+	Unit       string            `json:"unit"`
+	Step       string            `json:"step"`
+	What       string            `json:"what"`
+	Start      []string          `json:"start"`
+	Finish     []string          `json:"finish"`
+	Checkpoint []string          `json:"checkpoint"`
+	Number     string            `json:"number"`
+	Attempt    string            `json:"attempt"`
+	Worker     string            `json:"worker"`
 	Trace      string            `json:"trace"`
 }
 

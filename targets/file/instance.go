@@ -32,6 +32,7 @@ type instance struct {
 	lines    []*line
 	effects  []*effectReader
 	audit    []*auditReader
+	runs     []*executionReader
 	states   *stateReader
 	trail    trail
 
@@ -49,6 +50,9 @@ func (d *definition) start(w targets.Wiring) (targets.Instance, error) {
 	}
 	for n := range d.Audit {
 		i.audit = append(i.audit, &auditReader{instance: i, spec: &d.Audit[n]})
+	}
+	for n := range d.Executions {
+		i.runs = append(i.runs, &executionReader{instance: i, spec: &d.Executions[n]})
 	}
 	i.attach()
 	i.states = newStateReader(i)
@@ -179,6 +183,11 @@ func (i *instance) attach() {
 			i.listen(lines, feed{history.FeedAudit, a.spec.From, a.record})
 		}
 	}
+	for _, r := range i.runs {
+		if r.spec.From.flows() {
+			i.listen(lines, feed{history.FeedStarts, r.spec.From, r.record})
+		}
+	}
 	if f := i.DeadLetters; f != nil && f.From.flows() {
 		i.listen(lines, feed{history.FeedLetters, f.From, func(x row) error {
 			i.letterbox = append(i.letterbox, x)
@@ -233,14 +242,26 @@ func (i *instance) news(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	for _, r := range i.runs {
+		if !r.spec.From.flows() {
+			_, err := r.read(ctx)
+			errs = append(errs, err)
+		}
+	}
 	return errors.Join(errs...)
 }
 
 // Observe reads what the target has come to, to its end.
 func (i *instance) Observe(ctx context.Context) error {
-	var errs []error
+	told, err := i.spans()
+	errs := []error{err}
 	for _, l := range i.lines {
 		l.finish(ctx)
+	}
+	for _, r := range i.runs {
+		if !r.spec.From.flows() {
+			errs = append(errs, drain(ctx, r.read))
+		}
 	}
 	for _, e := range i.effects {
 		if !e.spec.From.flows() {
@@ -248,6 +269,9 @@ func (i *instance) Observe(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, i.states.observe(ctx), i.observed(ctx), i.letters(ctx), i.Totals(ctx))
+	for _, e := range told {
+		i.w.Recorder.Record(e)
+	}
 	var trails []error
 	for _, a := range i.audit {
 		if !a.spec.From.flows() {

@@ -97,7 +97,7 @@ const client = "client"
 
 // target is what the rest of the harness sees of a file.
 func (d *definition) target() targets.Target {
-	t := targets.Target{Name: d.Target, About: d.About, Claims: d.Claims, Mix: d.mix, Contained: d.Compose != "", New: d.start}
+	t := targets.Target{Name: d.Target, About: d.About, Claims: d.Claims, Mix: d.mix, Contained: d.Compose != "", Spans: len(d.Spans) > 0, New: d.start}
 	if t.About == "" {
 		t.About = "A system described by a target file."
 	}
@@ -132,10 +132,10 @@ func (d *definition) target() targets.Target {
 
 // feeds are what can be observed of the target: exactly what the file declares.
 func (d *definition) feeds() []string {
-	routed, tokens, traces := false, false, false
+	routed, tokens, traces, starts := false, false, false, len(d.Executions) > 0
 	for _, s := range d.Sinks {
 		for _, r := range s.Routes {
-			routed, tokens, traces = true, tokens || r.Token != "", traces || r.Trace != ""
+			routed, tokens, traces, starts = true, tokens || r.Token != "", traces || r.Trace != "", starts || r.Execution != nil
 		}
 	}
 	for _, e := range d.Effects {
@@ -149,7 +149,7 @@ func (d *definition) feeds() []string {
 		name  string
 		there bool
 	}{
-		{history.FeedEffects, routed}, {history.FeedAudit, len(d.Audit) > 0}, {history.FeedStates, d.States != nil || d.Read != nil},
+		{history.FeedEffects, routed}, {history.FeedAudit, len(d.Audit) > 0}, {history.FeedSpans, len(d.Spans) > 0}, {history.FeedStarts, starts}, {history.FeedStates, d.States != nil || d.Read != nil},
 		{history.FeedSteps, len(d.Observed) > 0}, {history.FeedReads, d.Read != nil && !d.Read.Lags}, {history.FeedTokens, tokens},
 		{history.FeedLetters, d.DeadLetters != nil}, {history.FeedTotals, len(d.Totals) > 0}, {history.FeedTraces, traces},
 	} {

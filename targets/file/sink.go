@@ -84,7 +84,8 @@ func (s *sink) route(r route) http.Handler {
 			Effect: history.Event{Kind: history.KindEffect, Unit: unit, Op: op, Step: r.Step, Component: from, Key: key, Value: value, Token: token,
 				Trace: traceID(m.at(r.Trace))},
 			Payload: string(body), Resource: r.Step + " " + m.at(r.Unit),
-			Decide: func(n int) (targets.Reply, bool) { return r.decide(n, m, key) },
+			Execution: r.Execution.of(unit, from, m),
+			Decide:    func(n int) (targets.Reply, bool) { return r.decide(n, m, key) },
 		}
 		if key != "" && !r.Repeats {
 			call.Key = r.Request + " " + key
@@ -97,6 +98,18 @@ func (s *sink) route(r route) http.Handler {
 		w.WriteHeader(answer.Status)
 		_, _ = w.Write(answer.Body) // whether the answer arrives is what the faults are about
 	})
+}
+
+// of is the execution that a request is, if the file says that it is one.
+func (x *execution) of(unit history.Unit, from string, m message) *history.Event {
+	if x == nil {
+		return nil
+	}
+	if who := m.at(x.Worker); who != "" {
+		from = clip(who, 100)
+	}
+	number, _ := strconv.ParseUint(m.at(x.Number), 10, 64)
+	return &history.Event{Unit: unit, Step: x.Step, Component: from, Attempt: attemptOf(m.at(x.Attempt)), Token: number}
 }
 
 // answerNames are what the text of an answer may hold.
