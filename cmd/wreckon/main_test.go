@@ -20,9 +20,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
-// TestMain makes the test binary answer to the names wreckon and toyshop, inside the scripts and as components of targets.
+// TestMain makes the test binary answer to the names wreckon, toyshop and toybus, inside the scripts and as components of targets.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"wreckon": main, "toyshop": toyshop})
+	testscript.Main(m, map[string]func(){"wreckon": main, "toyshop": toyshop, "toybus": toybus})
 }
 
 func TestScripts(t *testing.T) {

@@ -13,20 +13,24 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // toyshop is somebody's service, which knows nothing of Wreckon: it accepts orders over HTTP, charges each at a payment provider, and keeps
 // them in a file of its working directory. It does it right, but for the mood it is in:
 //
-//	fickle     charges under a new key at each attempt
+//	fickle     charges under a new key at each attempt; publishes without an id
+//	boastful   its spans say that it has charged, whatever the provider said
 //	forgetful  answers before it has written the order down
 //	deaf       does not end when it is told to
 func toyshop() {
 	listen := flag.String("listen", "", "")
 	payments := flag.String("payments", "", "")
+	bus := flag.String("bus", "", "publish what is paid, and charge nobody")
 	mood := flag.String("mood", "", "")
 	flag.Parse()
-	s := &toy{payments: *payments, mood: *mood, orders: map[string]*toyOrder{}}
+	s := &toy{payments: *payments, mood: *mood, bus: *bus, orders: map[string]*toyOrder{}}
 	if err := s.load(); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -48,7 +52,10 @@ func toyshop() {
 }
 
 type toy struct {
-	payments, mood string
+	payments, mood, bus string
+
+	dialling sync.Mutex
+	js       jetstream.JetStream
 
 	mu     sync.Mutex
 	file   *os.File
@@ -131,6 +138,17 @@ func (s *toy) charge(o *toyOrder) {
 		req.Header.Set("Idempotency-Key", key)
 		req.GetBody = nil
 		client := http.Client{Timeout: 300 * time.Millisecond}
+		if s.bus != "" {
+			if s.publish(o, body) == nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				o.State = "paid"
+				s.write(o)
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
 		resp, err := client.Do(req)
 		if err == nil {
 			resp.Body.Close()
@@ -138,6 +156,11 @@ func (s *toy) charge(o *toyOrder) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				o.State = map[bool]string{true: "paid", false: "declined"}[resp.StatusCode < 300]
+				if s.mood == "boastful" {
+					s.tell(o.ID, "paid")
+				} else {
+					s.tell(o.ID, o.State)
+				}
 				s.write(o)
 				return
 			}

@@ -57,8 +57,9 @@ func (t tried) abilities() []Ability {
 	}
 	list = append(list, t.operation("submit"), t.again(), t.operation("read"), t.operation("amend"))
 	list = append(list, t.effects()...)
-	list = append(list, t.audit(), t.states())
+	list = append(list, t.audit(), t.spans(), t.executions(), t.states())
 	list = append(list, t.read(history.FeedSteps, "steps", "step"), t.read(history.FeedLetters, "dead letters", "dead-letter"), t.read(history.FeedTotals, "totals", "total"))
+	list = append(list, holes(t.sighting, Broken, "of what rests on them nothing can be judged, in any run")...)
 	return append(list, t.idle(), t.still())
 }
 

@@ -93,6 +93,7 @@ func Check(ctx context.Context, o runner.Options) (Report, error) {
 		return r, err
 	}
 	r.Abilities = append(r.Abilities, restarts(seen, strikes)...)
+	r.Abilities = append(r.Abilities, holes(seen, Declined, "in a run that ends what they come from, what rests on them is unknown")...)
 	r.judge(seen, second.Plan, true)
 	return r, ctx.Err()
 }

@@ -16,6 +16,9 @@ type executionReader struct {
 }
 
 func (r *executionReader) read(ctx context.Context) (int, error) {
+	if r.spec.From.flows() {
+		return 0, nil // it comes by itself
+	}
 	return r.fresh(ctx, r.sources, r.spec.From, r.spec.ID, r.record)
 }
 

@@ -80,6 +80,9 @@ type effectReader struct {
 }
 
 func (e *effectReader) read(ctx context.Context) (int, error) {
+	if e.spec.From.flows() {
+		return 0, nil // it comes by itself
+	}
 	return e.fresh(ctx, e.sources, e.spec.From, e.spec.ID, e.record)
 }
 
@@ -131,6 +134,9 @@ func (t *trail) saw(source string, number uint64) {
 }
 
 func (a *auditReader) read(ctx context.Context) (int, error) {
+	if a.spec.From.flows() {
+		return 0, nil // it comes by itself
+	}
 	return a.fresh(ctx, a.sources, a.spec.From, a.spec.ID, a.record)
 }
 

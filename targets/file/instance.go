@@ -231,22 +231,16 @@ func (i *instance) Follow(ctx context.Context) {
 func (i *instance) news(ctx context.Context) error {
 	var errs []error
 	for _, e := range i.effects {
-		if !e.spec.From.flows() {
-			_, err := e.read(ctx)
-			errs = append(errs, err)
-		}
+		_, err := e.read(ctx)
+		errs = append(errs, err)
 	}
 	for _, a := range i.audit {
-		if !a.spec.From.flows() {
-			_, err := a.read(ctx)
-			errs = append(errs, err)
-		}
+		_, err := a.read(ctx)
+		errs = append(errs, err)
 	}
 	for _, r := range i.runs {
-		if !r.spec.From.flows() {
-			_, err := r.read(ctx)
-			errs = append(errs, err)
-		}
+		_, err := r.read(ctx)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -259,14 +253,10 @@ func (i *instance) Observe(ctx context.Context) error {
 		l.finish(ctx)
 	}
 	for _, r := range i.runs {
-		if !r.spec.From.flows() {
-			errs = append(errs, drain(ctx, r.read))
-		}
+		errs = append(errs, drain(ctx, r.read))
 	}
 	for _, e := range i.effects {
-		if !e.spec.From.flows() {
-			errs = append(errs, drain(ctx, e.read))
-		}
+		errs = append(errs, drain(ctx, e.read))
 	}
 	errs = append(errs, i.states.observe(ctx), i.observed(ctx), i.letters(ctx), i.Totals(ctx))
 	for _, e := range told {
@@ -274,9 +264,7 @@ func (i *instance) Observe(ctx context.Context) error {
 	}
 	var trails []error
 	for _, a := range i.audit {
-		if !a.spec.From.flows() {
-			trails = append(trails, drain(ctx, a.read))
-		}
+		trails = append(trails, drain(ctx, a.read))
 	}
 	if err := errors.Join(trails...); err != nil {
 		return errors.Join(append(errs, err)...)
