@@ -151,7 +151,7 @@ end`)
 		"retries_per_unit": "0.3333333333333333", "retries_per_unit.p50": "0", "retries_per_unit.p95": "1", "retries_per_unit.p99": "1",
 		"retries_per_unit.max": "1", "intent_latency.p50": "1.000s", "intent_latency.p95": "1.500s", "intent_latency.p99": "1.500s",
 		"intent_latency.max": "1.500s", "stuck": "1", "audit_completeness": "50.00%", "rollback_rate": "50.00%",
-		"recovery_time": "not measured", "redeliveries": "7", "deduplicated": "1", "exchanges": "not measured", "harness_duplicates": "not measured", "units": "3", "acknowledged": "3", "operations": "5",
+		"recovery_time": "not measured", "redeliveries": "7", "deduplicated": "1", "exchanges": "not measured", "harness_duplicates": "not measured", "units": "3", "acknowledged": "3", "refused": "0", "operations": "5",
 		"submit.ok": "3", "read.ok": "1", "amend.ok": "0", "info_rate": "20.00%", "in_flight.min": "not measured",
 		"lateness.p50": "not measured", "lateness.p99": "not measured", "lateness.max": "not measured",
 	}, got)

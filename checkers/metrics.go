@@ -41,6 +41,7 @@ var Metrics = slices.Concat(
 		{"harness_duplicates", "count", "", "deliveries of a request that a fault of ours added: what the target repeats by itself is not in it"},
 		{"units", "count", "", "units that clients asked for"},
 		{"acknowledged", "count", "", "units that some attempt got an ok for"},
+		{"refused", "count", "", "units of which every attempt was turned down for good"},
 		{"operations", "count", "", "client operations"},
 		{"submit.ok", "count", "", "submits that were ok"},
 		{"read.ok", "count", "", "reads that were ok"},
@@ -223,7 +224,7 @@ func (c *Case) unitMetrics(v values, n Counts) {
 		ended, dead, stuck, rolledBack = ended+t.ended, dead+t.dead, stuck+t.stuck, rolledBack+t.rolledBack
 		finished, undone, undoneWell = finished+t.finished, undone+t.undone, undoneWell+t.undoneWell
 	}
-	v["units"], v["acknowledged"] = float64(n.Units), float64(n.Acknowledged)
+	v["units"], v["acknowledged"], v["refused"] = float64(n.Units), float64(n.Acknowledged), float64(n.Refused)
 	c.distributions(v, []measured{{"submit_latency", time.Second, submit}, {"completion_latency", time.Second, completion},
 		{"intent_latency", time.Second, intent}, {"retries_per_unit", time.Nanosecond, retries}})
 	v.ratio("retries_per_unit", attempts-n.Units, n.Units)

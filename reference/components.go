@@ -94,8 +94,8 @@ func buildAPI(ctx context.Context, p *process) error {
 		Depth: func(ctx context.Context) (int64, error) { return outbox.Unsent(ctx, p.db) },
 	}
 	service := &api.Service{
-		Gate: gate,
-		DB:   p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.db, p.box, p.conn),
+		Gate: gate, Admit: p.cfg.parts.Admit,
+		DB: p.db, Trail: p.trail, Enter: p.cfg.parts.Enter, Announce: p.cfg.parts.Announce(p.db, p.box, p.conn),
 		Read: p.cfg.parts.Read, Print: p.cfg.parts.Print, Unsure: p.cfg.parts.Unsure,
 	}
 	closed := p.cfg.parts.Close(service, p.inbox)
@@ -130,7 +130,7 @@ func buildSaga(ctx context.Context, p *process) error {
 	if err := p.service(ctx, saga.Schema); err != nil {
 		return err
 	}
-	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Moves: p.cfg.parts.Moves, Keep: p.cfg.parts.Sagas,
+	o := &saga.Orchestrator{DB: p.db, Inbox: p.inbox, Box: p.box, Trail: p.trail, Moves: p.cfg.parts.Moves, Late: p.cfg.parts.Late, Keep: p.cfg.parts.Sagas,
 		Log: p.log}
 	p.consume("ORDERS", "saga-orders", orders.SubjectCreated, broker.AfterWork, o.Created)
 	p.consume("REPLIES", "saga-replies", "replies.>", broker.AfterWork, o.Replied)

@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 
 	_, err = Find("relay-crahs")
 	require.ErrorContains(t, err, `no scenario is called "relay-crahs" (did you mean "relay-crash"?)`)
-	assert.ErrorContains(t, err, "known: answers-lost-for-good, bookings-clock")
+	assert.ErrorContains(t, err, "known: answers-lost-for-good, backpressure")
 
 	_, err = Find("./gone.yaml")
 	require.ErrorIs(t, err, os.ErrNotExist)

@@ -58,7 +58,7 @@ func condition(text string) error {
 	if len(fields) != 3 {
 		return errors.New("want a metric, a comparison and a value")
 	}
-	if !slices.Contains([]string{"submit.ok", "submit.fail", "redeliveries", "deduplicated", "dead_letter_rate", "rollback_rate", "completion_latency.p99", "recovery_time"}, fields[0]) {
+	if !slices.Contains([]string{"submit.ok", "refused", "redeliveries", "deduplicated", "dead_letter_rate", "rollback_rate", "completion_latency.p99", "recovery_time"}, fields[0]) {
 		return fmt.Errorf("unknown metric %q", fields[0])
 	}
 	if !slices.Contains([]string{">=", "<=", "<", ">"}, fields[1]) {

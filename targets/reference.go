@@ -91,7 +91,7 @@ func Reference() Target {
 			Drain:    []history.Drain{{Grace: history.Duration(drainWithin)}},
 		},
 		Varies: true,
-		Mix:    []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"},
+		Mix:    []string{"happy", "declined", "out-of-stock", "undeliverable", "poison", "hasty"},
 		New:    newReference,
 	}
 }
@@ -114,8 +114,11 @@ func referenceRoutes() map[string]route {
 	}
 }
 
-// payload turns a kind of unit into the order that makes the system behave so.
-func payload(class string, id string, nonce uint64) map[string]any {
+// hasty is how long a customer in a hurry waits. The others wait for as long as it takes.
+const hasty = 1200 * time.Millisecond
+
+// payload turns a kind of unit into the order that makes the system behave so. until is when a customer in a hurry will have gone.
+func payload(class string, id string, nonce uint64, until time.Time) map[string]any {
 	o := map[string]any{
 		"order_id": id, "customer": "c-" + id, "sku": "widget", "quantity": 1,
 		"amount": 100 + int64(nonce%9900), "card": "valid", "address": "1 Main Street",
@@ -129,6 +132,8 @@ func payload(class string, id string, nonce uint64) map[string]any {
 		o["address"] = "undeliverable"
 	case "poison":
 		o["sku"] = "poison"
+	case "hasty":
+		o["valid_until"] = until.UTC().Format(time.RFC3339Nano)
 	}
 	return o
 }

@@ -41,6 +41,9 @@ type reference struct {
 	setAside []letter   // what people have not looked at
 }
 
+// outboxLimit is how many messages may wait before the api takes no more orders: about two for each.
+const outboxLimit = "400"
+
 func newReference(w Wiring) (Instance, error) { return newOrders(Reference(), w) }
 
 // newOrders makes an order service.
@@ -62,6 +65,8 @@ func orderArgs(w Wiring, component string) []string {
 	switch component {
 	case "relay": // it reads the api's outbox
 		return []string{"--data", filepath.Join(w.Data, "api")}
+	case "api": // small enough to be full within seconds
+		return []string{"--outbox-limit", outboxLimit}
 	case "shipping": // a parcel can wait for a person
 		return []string{"--gateway-tries", strconv.Itoa(shipTries)}
 	}

@@ -83,6 +83,17 @@ func ByKey(tx *store.Tx, r Request) (before []byte, err error) {
 	return nil, nil
 }
 
+// Admit accepts an order if the gate is open; see AskFirst.
+type Admit func(gate, accept func() error) error
+
+// AskFirst has nothing happen where the gate is shut.
+func AskFirst(gate, accept func() error) error {
+	if err := gate(); err != nil {
+		return err
+	}
+	return accept()
+}
+
 // Service is the order service's front, without its HTTP.
 type Service struct {
 	DB       *store.DB
@@ -92,7 +103,8 @@ type Service struct {
 	Read     Read
 	Print    Print
 	Gate     *policy.Gate // keeps orders out while too much waits to be sent
-	Unsure   int          // status of an answer that says that nobody knows: 503, or clients take it for something else
+	Admit    Admit
+	Unsure   int // status of an answer that says that nobody knows: 503, or clients take it for something else
 }
 
 // Print is what a request is known by beside its key; see idempotency.Fingerprint.
@@ -136,10 +148,6 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 	if before, err := idempotency.Lookup(ctx, s.DB, key, fingerprint); err != nil || before != nil {
 		return before, err
 	}
-	// A repeat of what was accepted is never turned away; only what is new is.
-	if err := s.Gate.Admit(ctx); err != nil {
-		return nil, fmt.Errorf("accept order: %w", err)
-	}
 	event, err := o.Created(trace)
 	if err != nil {
 		return nil, fmt.Errorf("accept order: %w", err)
@@ -153,7 +161,7 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 		return nil, fmt.Errorf("accept order: %w", err)
 	}
 	request := Request{Key: key, Fingerprint: fingerprint, Trace: trace, Order: o, Body: body, Answer: fresh}
-	err = s.Announce(ctx, event, func(ctx context.Context, also func(*store.Tx) error) error {
+	accept := func(ctx context.Context, also func(*store.Tx) error) error {
 		return s.DB.Write(ctx, func(tx *store.Tx) error {
 			before, err := s.Enter(tx, request)
 			if err != nil {
@@ -168,7 +176,9 @@ func (s *Service) Accept(ctx context.Context, key, trace string, o orders.Order)
 			}
 			return s.Trail.Append(tx, audit.Entry{OrderID: o.OrderID, Transition: "accepted", Attempt: 1, Trace: trace})
 		})
-	})
+	}
+	// A repeat of what was accepted is never turned away; only what is new is.
+	err = s.Admit(func() error { return s.Gate.Admit(ctx) }, func() error { return s.Announce(ctx, event, accept) })
 	if err != nil {
 		return nil, fmt.Errorf("accept order: %w", err)
 	}

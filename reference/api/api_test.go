@@ -41,7 +41,7 @@ func open(t *testing.T) shop {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("api")
-	service := &api.Service{DB: db, Trail: audit.Transactional("api", db, box, nil), Enter: api.ByKey, Announce: api.ThroughOutbox(db, box, nil),
+	service := &api.Service{DB: db, Trail: audit.Transactional("api", db, box, nil), Enter: api.ByKey, Admit: api.AskFirst, Announce: api.ThroughOutbox(db, box, nil),
 		Read: api.FromTable, Print: idempotency.Fingerprint, Unsure: http.StatusServiceUnavailable}
 	return shop{t, db, service, api.Handler(service, slog.New(slog.DiscardHandler))}
 }

@@ -49,6 +49,8 @@ var All = []Defect{
 	SagaStateInMemory,
 	ReconcilerRepairsTwice,
 	LateEventResurrects,
+	RefusedAfterCommit,
+	OverdueNotUndone,
 	StaleStatusRead,
 	StockCountedLater,
 	AuditChainRestarts,

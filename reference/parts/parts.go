@@ -44,6 +44,8 @@ type Parts struct {
 	Unsure   int                 // status with which the api says that nobody knows
 	Close    api.NewCloser       // how the api takes the end of an order
 	Moves    saga.Moves          // what follows what
+	Late     saga.Moves          // what follows where an order's time is up
+	Admit    api.Admit           // when the api asks whether too much waits
 	Sagas    saga.Keep           // where sagas are between two messages
 	Shift    inventory.NewShift  // when the stock is counted
 	SetAside quarantine.SetAside // what becomes of a message that cannot be worked on
@@ -93,6 +95,8 @@ func Right() *Parts {
 		Unsure:   http.StatusServiceUnavailable,
 		Close:    api.CloseOnce,
 		Moves:    saga.Forward,
+		Late:     saga.Overdue,
+		Admit:    api.AskFirst,
 		Sagas:    saga.Table{},
 		Shift:    inventory.InPlace,
 		SetAside: quarantine.Answer,

@@ -89,8 +89,8 @@ var Forward = Moves{
 	Releasing: {orders.Released: {orders.Compensated, ""}},
 }
 
-// overdue is Forward where there is no time left for the next step.
-var overdue = Moves{
+// Overdue is Forward where there is no time left for the next step: what was done is undone.
+var Overdue = Moves{
 	Reserving: {orders.Reserved: {Releasing, orders.Release}},
 	Charging:  {orders.Charged: {Refunding, orders.Refund}},
 }
@@ -128,6 +128,7 @@ type Orchestrator struct {
 	Box   *outbox.Box
 	Trail audit.Trail
 	Moves Moves // see Forward
+	Late  Moves // in place of Moves where an order's time is up; see Overdue
 	Keep  Keep  // see Table
 	Log   *slog.Logger
 }
@@ -196,7 +197,7 @@ func (o *Orchestrator) Replied(ctx context.Context, d message.Delivery) error {
 			o.Log.InfoContext(ctx, "reply does not fit", "order", reply.OrderID, "state", s.state, "outcome", reply.Outcome)
 			return nil
 		}
-		if back, next := overdue[s.state][reply.Outcome]; next && s.order.Overdue(time.Now()) {
+		if back, next := o.Late[s.state][reply.Outcome]; next && s.order.Overdue(time.Now()) {
 			m, reply.Outcome = back, orders.Overdue
 			tx.After(func() { telemetry.Count(ctx, telemetry.Overdue) })
 		}

@@ -33,7 +33,7 @@ func open(t *testing.T) *office {
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	box := outbox.NewBox("saga")
 	return &office{T: t, Orchestrator: &saga.Orchestrator{
-		DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("saga", db, box, nil), Moves: saga.Forward,
+		DB: db, Inbox: &inbox.Inbox{DB: db}, Box: box, Trail: audit.Transactional("saga", db, box, nil), Moves: saga.Forward, Late: saga.Overdue,
 		Keep: saga.Table{}, Log: slog.New(slog.DiscardHandler),
 	}}
 }
