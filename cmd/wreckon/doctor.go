@@ -28,12 +28,12 @@ type probe struct {
 }
 
 func newDoctor() *cobra.Command {
-	var out, env string
+	var out, env, target string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether this machine can run what wreckon runs",
 		Long: "Try each thing that a run needs: loopback ports, process signals, disk; and what only some need: PostgreSQL for the target\nreference-postgres, a container engine for --env docker. " +
-			"Exit 0 if all is there, 4 if not.",
+			"With --target, what this target needs: its\nenvironment, and its images. Exit 0 if all is there, 4 if not.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(environmentNames(), env) {
@@ -41,8 +41,21 @@ func newDoctor() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
+			var more []probe
+			if target != "" {
+				t, err := namedTarget(target)
+				if err == nil && t.Contained {
+					env = "docker"
+				}
+				if err != nil {
+					return usage(err)
+				}
+				if env == "docker" {
+					more = append(more, probe{name: "images", try: func(ctx context.Context) (string, error) { return tryImages(ctx, t) }})
+				}
+			}
 			bad := 0
-			for _, p := range probes(out, env) {
+			for _, p := range append(probes(out, env), more...) {
 				said, err := p.try(ctx)
 				if err != nil && p.optional != "" {
 					fmt.Fprintf(cmd.OutOrStdout(), "– %-10s %v; %s\n", p.name, err, p.optional)
@@ -62,6 +75,7 @@ func newDoctor() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "runs", "directory that the run directories go into")
+	cmd.Flags().StringVar(&target, "target", "", "target that the machine must be fit for: a name, or a target file")
 	cmd.Flags().StringVar(&env, "env", environmentNames()[0], "environment that the machine must be fit for: "+strings.Join(environmentNames(), " or "))
 	return cmd
 }

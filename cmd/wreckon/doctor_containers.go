@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/wreckon/wreckon/internal/environment"
 	"github.com/wreckon/wreckon/internal/environment/containers"
+	"github.com/wreckon/wreckon/targets"
 )
 
 // tryContainers runs a component of the reference in a container, as a run would: it must be dialled from here and dial to here, and
@@ -95,6 +97,28 @@ func tryComponent(ctx context.Context, env *environment.Components, self, data s
 		return 0, fmt.Errorf("a container did not dial %s of this machine (is a firewall between?): %w", broker.Addr(), errors.Join(err, ctx.Err()))
 	}
 	return took, conn.Close()
+}
+
+// tryImages looks whether the engine has the images that a target names.
+func tryImages(ctx context.Context, t targets.Target) (said string, err error) {
+	opts, err := containerOptions(os.Environ())
+	if err != nil {
+		return "", err
+	}
+	made, err := t.New(targets.Wiring{Contained: true}) // it is wired to nothing, and never started
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, made.Close()) }()
+	var all []environment.Process
+	for _, l := range made.Launches() {
+		all = append(all, environment.Process{Name: l.Component, Container: l.Container})
+	}
+	there, err := containers.Look(ctx, opts, all)
+	if len(there) == 0 {
+		there = []string{"that of this binary, which is made when it is needed"}
+	}
+	return fmt.Sprintf("of %d components: %s", len(all), strings.Join(there, ", ")), err
 }
 
 // absoluteTemp makes a directory beside the run directories, where those exist, and elsewhere where they do not.

@@ -77,6 +77,35 @@ func (h *host) Prepare(ctx context.Context, all []environment.Process) error {
 	return errors.Join(errs...)
 }
 
+// Look says which images components would be made from, and is an error if the engine has not all of them. It pulls and builds nothing.
+func Look(ctx context.Context, opts Options, all []environment.Process) (images []string, err error) {
+	engine, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	h := &host{opts: opts, engine: engine}
+	h.opts.Pull = false
+	var errs []error
+	for _, p := range all {
+		if p.Container == nil {
+			continue
+		}
+		image, look := h.opts.image(p.Container.Image), error(nil)
+		if b := p.Container.Build; b != nil {
+			image, look = "what "+b.Context+" builds", h.bases(ctx, b)
+		} else {
+			look = has(ctx, engine, image)
+		}
+		if look != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.Name, look))
+		} else if !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
+	return images, errors.Join(errs...)
+}
+
 var errMissing = errors.New("is not on this engine")
 
 // has is nil if the engine has an image, and says how to get it if it has not.

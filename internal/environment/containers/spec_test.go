@@ -114,4 +114,10 @@ func TestWhatCannotBeMadeIsSaid(t *testing.T) {
 		require.ErrorContains(t, err, "prepare a: build image of "+build.Context)
 		require.ErrorContains(t, err, says)
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(build.Context, "Containerfile"), []byte("FROM scratch\n"), 0o644))
+	a := environment.Process{Name: "a", Container: &container.Spec{Image: "no-such-image"}}
+	b := environment.Process{Name: "b", Container: &container.Spec{Build: build}}
+	images, err := containers.Look(t.Context(), containers.Options{}, []environment.Process{a, b})
+	assert.Equal(t, []string{"what " + build.Context + " builds"}, images)
+	assert.ErrorContains(t, err, "a: image no-such-image is not on this engine")
 }
