@@ -10,7 +10,8 @@ var completeAudit = Guarantee{
 	Name:    "complete-audit",
 	Promise: "The audit trail tells everything that happened, in order, and nothing else.",
 	Finds: "In a source's chain: a number that was never delivered, two different events under one number, a hash that does not follow " +
-		"from the event before, an end that is not the one the source itself names. For a unit: a state it was seen in without the " +
+		"from the event before, an end that is not the one the source itself names. A checkpoint that covers events which are not there, or " +
+		"others than those that are: an end that was cut off, or a whole trail that is gone, though each chain that is left is sound. For a unit: a state it was seen in without the " +
 		"transition that records it; an applied effect without its audit event; an audit event of an effect that never landed. The " +
 		"same event delivered twice, and late or mixed-up delivery, are no violation. What is missing is only judged once every " +
 		"source's own last number was read from a target at rest. A span proves what it tells by being there, and nothing by being absent: spans are no trail that could be " +
@@ -30,6 +31,7 @@ func checkCompleteAudit(c *Case) Judgement {
 	for k := range c.chains {
 		a.chain(&c.chains[k])
 	}
+	a.checkpoints()
 	for u := range c.units {
 		if c.units[u].flags&unnumbered == 0 {
 			a.effects(u)

@@ -84,6 +84,9 @@ func (s *scan) audits(b *history.Block, units []history.Unit) {
 			trail.head()
 		} else {
 			w.lane[j] = s.audit(b, m, p, units[j]).first
+			if !m.unit && s.name(m.shape.Op) == checkpointOp {
+				s.statement(s.text(entry(m, history.HasValue, b.Value, p.Value(), 0)))
+			}
 		}
 	}
 }

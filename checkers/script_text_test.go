@@ -23,6 +23,7 @@ import (
 //	[time] start|finish STEP UNIT [key=K] [t=TOKEN] [trace=T] [by=COMPONENT] [try=N] [op=OP]
 //	                                                              start charge o-17 by=payments-2 t=4
 //	[time] audit SOURCE TRANSITION UNIT [step=S] [n=N] [body=B] [hash=H] [at=TIME] [trace=T] [actor=A] [amount=N]
+//	[time] checkpoint SOURCE [root=R] [entries=N] [OTHER N]...    what it says of all trails so far, and of others: checkpoint audit api 7
 //	[time] fault ID KIND TARGET begin|confirmed|end|healed|failed [EVIDENCE]
 //	[time] exchange EDGE SIGNATURE UNIT|- [n=N] [asked=TIME] [delivered=TIME] [answered=TIME] [returned=TIME] [deliveries=N] [fault=ID] [refused]
 //	                                                              exchange "payments -> gateway" "POST /charges" o-17 n=12
@@ -82,6 +83,8 @@ func (s *script) line(l string) (err error) {
 		return s.identify(w)
 	case "audit":
 		return s.auditLine(w)
+	case "checkpoint":
+		return s.checkpointLine(w)
 	case "fault":
 		e := history.Event{Kind: history.KindFault, Unit: history.NoUnit, Key: w.next(), Op: w.next(), Component: w.next()}
 		e.Outcome = map[string]history.Outcome{"begin": history.OutcomeBegin, "confirmed": history.OutcomeConfirmed, "end": history.OutcomeEnd,
@@ -309,5 +312,39 @@ func (s *script) auditLine(w *words) error {
 		}
 		return err
 	}
+	return nil
+}
+
+// checkpointLine is a statement about all trails so far. What it says otherwise about some is covered by hashes that nobody has.
+func (s *script) checkpointLine(w *words) error {
+	source := w.next()
+	st, hashes := statement{Heads: map[string]uint64{}}, map[string]string{}
+	for name, t := range s.trail {
+		st.Heads[name], hashes[name] = t.n, t.hash
+	}
+	for name := w.next(); name != ""; name = w.next() {
+		n, err := strconv.ParseUint(w.next(), 10, 64)
+		if err != nil {
+			return err
+		}
+		st.Heads[name] = n
+	}
+	for _, n := range st.Heads {
+		st.Entries += n
+	}
+	st.Root = st.rootOf(hashes)
+	if root, ok := w.opt["root"]; ok {
+		st.Root = root
+	}
+	if n, ok := w.opt["entries"]; ok {
+		st.Entries, _ = strconv.ParseUint(n, 10, 64)
+	}
+	body, err := json.Marshal(map[string]any{"checkpoint": st})
+	if err != nil {
+		return err
+	}
+	t := s.source(source)
+	t.n, t.hash = t.n+1, chained(t.hash, string(body))
+	s.add(history.Event{Kind: history.KindAudit, Component: source, Op: checkpointOp, Unit: history.NoUnit, Token: t.n, Key: t.hash, Value: string(body)})
 	return nil
 }

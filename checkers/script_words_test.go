@@ -18,7 +18,7 @@ type words struct {
 
 // options are the names of name=value words.
 var options = []string{"key", "try", "at", "step", "n", "body", "hash", "asked", "delivered", "answered", "returned", "deliveries", "fault",
-	"t", "by", "op", "trace", "actor", "amount"}
+	"t", "by", "op", "trace", "actor", "amount", "root", "entries"}
 
 func newWords(l string) *words {
 	w := &words{opt: map[string]string{}}

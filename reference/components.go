@@ -179,16 +179,27 @@ func buildShipping(ctx context.Context, p *process) error {
 }
 
 func buildAudit(ctx context.Context, p *process) error {
-	if err := p.store(ctx, p.cfg.component, inbox.Schema, audit.LedgerSchema); err != nil {
+	if err := p.store(ctx, p.cfg.component, inbox.Schema, audit.LedgerSchema, outbox.Schema, audit.Schema); err != nil {
 		return err
 	}
 	p.inbox = &inbox.Inbox{DB: p.db}
+	p.box = outbox.NewBox(p.cfg.component)
 	p.ready = append(p.ready, p.reads)
-	p.observe = append(p.observe, p.observeInbox)
+	p.observe = append(p.observe, p.observeInbox, p.observeOutbox, p.observeChain)
 	if err := p.dial(); err != nil {
 		return err
 	}
+	p.sends(p.cfg.component, p.box.Added(), time.Second)
 	ledger := &audit.Ledger{DB: p.db, Inbox: p.inbox}
+	notary := &audit.Notary{
+		Ledger: ledger, Source: p.cfg.component, Trail: audit.Transactional(p.cfg.component, p.db, p.box, nil), Every: p.cfg.checkpoint, Log: p.log,
+	}
+	p.worker = notary
+	p.idle = append(p.idle, p.unsent, func(ctx context.Context, i *control.Idle) error {
+		n, err := notary.Due(ctx)
+		i.Pending += n
+		return err
+	})
 	p.consume("AUDIT", "audit", "audit.>", broker.AfterWork, ledger.Handle)
 	p.records = func(ctx context.Context, after int64, limit int, emit control.Emit) error {
 		page, err := ledger.After(ctx, after, limit)

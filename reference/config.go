@@ -46,7 +46,7 @@ type config struct {
 
 	clockOffset time.Duration // any
 
-	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window time.Duration
+	ackWait, lease, gatewayTimeout, retryBase, retryCap, drain, poll, chunk, hold, window, checkpoint time.Duration
 
 	controlToken, gatewayToken string
 
@@ -109,6 +109,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (config,
 	flags.DurationVar(&c.chunk, "chunk", 20*time.Millisecond, "how long a worker works on one chunk of a job")
 	flags.DurationVar(&c.clockOffset, "clock-offset", 0, "by how much the clock of a worker's machine is ahead of the queue's; negative: behind")
 	flags.DurationVar(&c.hold, "hold", 15*time.Minute, "how long a seat is held for a booking that is not confirmed")
+	flags.DurationVar(&c.checkpoint, "checkpoint", 500*time.Millisecond, "how often audit writes down how far all trails are, if they have grown")
 	flags.DurationVar(&c.window, "window", 200*time.Millisecond, "how long readings are collected before a batch is made of them")
 	if err := flags.Parse(args[1:]); err != nil {
 		return config{}, err
@@ -180,7 +181,7 @@ func (c *config) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ack-wait": c.ackWait, "lease": c.lease, "gateway-timeout": c.gatewayTimeout, "retry-base": c.retryBase,
-		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk, "hold": c.hold, "window": c.window,
+		"retry-cap": c.retryCap, "drain": c.drain, "poll": c.poll, "chunk": c.chunk, "hold": c.hold, "window": c.window, "checkpoint": c.checkpoint,
 	} {
 		if d < time.Millisecond {
 			wrong = append(wrong, fmt.Errorf("--%s is below 1ms", name))

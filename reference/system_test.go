@@ -405,11 +405,12 @@ var transitions = map[string][]string{
 	"poison": {"api accepted", "saga started", "inventory set-aside", "saga ended", "api quarantined"},
 }
 
-// verifyTrail checks the chains link by link against the heads, and that each order has its entries, each once.
+// verifyTrail checks the chains link by link against the heads, that the last checkpoint covers them, and that each order has its entries, each once.
 func (s *system) verifyTrail(accepted map[string]string) {
 	s.t.Helper()
 	bySource := map[string]map[uint64]audit.Line{}
 	got := map[string][]string{}
+	var last audit.Checkpoint
 	for _, line := range s.trail() {
 		if bySource[line.Source] == nil {
 			bySource[line.Source] = map[uint64]audit.Line{}
@@ -417,10 +418,17 @@ func (s *system) verifyTrail(accepted map[string]string) {
 		bySource[line.Source][line.Seq] = line
 		var body audit.Body
 		require.NoError(s.t, json.Unmarshal([]byte(line.Body), &body))
+		if body.Checkpoint != nil {
+			last = *body.Checkpoint
+			continue
+		}
 		got[body.OrderID] = append(got[body.OrderID], body.Source+" "+body.Transition)
 		assert.Equal(s.t, trace(body.OrderID), body.Trace)
 	}
-	for _, c := range []string{"api", "saga", "inventory", "payments", "shipping"} {
+	for _, c := range []string{"api", "saga", "inventory", "payments", "shipping", "audit"} {
+		if c != "audit" {
+			assert.EqualValues(s.t, len(bySource[c]), last.Heads[c], "entries of %s by the last checkpoint", c)
+		}
 		prev := ""
 		for seq := uint64(1); seq <= uint64(len(bySource[c])); seq++ {
 			line := bySource[c][seq]

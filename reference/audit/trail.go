@@ -6,7 +6,9 @@
 //
 // How: Append reads the head of the chain and writes the next link inside the caller's transaction. Cost: the chain is one more
 // place where writers of a service must queue; with one writer per file they do that anyway. Breaks: whoever can rewrite the whole
-// file can rewrite the whole chain; publish heads somewhere else if that is your adversary.
+// file can rewrite the whole chain, or cut its end off, and the chain alone does not show it. Therefore the service that collects the trails
+// writes a Checkpoint over all of them every now and then: of each source how many entries there are, and one hash over the last of each. To hide
+// something, all trails must be rewritten, and that of the checkpoints; give their hashes to somebody else if that is your adversary.
 //
 // It must never know what the transitions mean.
 package audit
@@ -40,6 +42,8 @@ type Entry struct {
 	Trace      string
 	Actor      string // who did it, where a person did
 	Amount     int64  // what it was about, where that decides who may
+
+	Checkpoint *Checkpoint // of all trails, where the entry is one
 }
 
 // Body is what is hashed, with its fields in the order in which they are written.
@@ -55,6 +59,8 @@ type Body struct {
 	Trace      string `json:"trace"`
 	Actor      string `json:"actor,omitempty"`
 	Amount     int64  `json:"amount,omitempty"`
+
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
 }
 
 // Line is an entry as it travels and as it is served. Body is the exact text that was hashed.
@@ -121,7 +127,7 @@ func (c Chain) Link(tx *store.Tx, e Entry) error {
 	body, err := json.Marshal(Body{
 		Source: c.Source, Seq: seq + 1, At: time.Now().UTC().Format(time.RFC3339Nano),
 		OrderID: e.OrderID, Transition: e.Transition, Step: e.Step, Attempt: e.Attempt, Detail: e.Detail, Trace: e.Trace,
-		Actor: e.Actor, Amount: e.Amount,
+		Actor: e.Actor, Amount: e.Amount, Checkpoint: e.Checkpoint,
 	})
 	if err != nil {
 		return fmt.Errorf("append audit entry: %w", err)

@@ -54,6 +54,7 @@ var All = []Defect{
 	StaleStatusRead,
 	StockCountedLater,
 	AuditChainRestarts,
+	AuditRestoredFromCopy,
 	DrainIgnoresSIGTERM,
 	CheckpointBeforeWork,
 	ChunkKeyPerAttempt,
