@@ -30,16 +30,20 @@ test: ## the ordinary test suite
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) test ./...
 
-run-docker: build ## the default scenario, each component in a container of its own (needs a Docker engine)
-	$(BIN) run --env docker
+# PostgreSQL in a container: whatever the environment names, or what make images has made, or the public image.
+run-docker test-docker: export WRECKON_IMAGE_POSTGRES ?= $(shell docker image inspect -f wreckon/postgres:15 wreckon/postgres:15 2>/dev/null)
 
-images: ## the images of servers that targets name, made without a registry (needs root, debootstrap and a Docker engine)
-	compose/images/postgres/build
+run-docker: build ## the default scenario on PostgreSQL, each component in a container of its own (needs a Docker engine)
+	$(BIN) run quick --env docker --target reference-postgres
+
+images: ## the images of servers that targets name, made without a registry (needs root, debootstrap and a Docker engine; what is there is left alone)
+	compose/images/build
 
 test-docker: build images ## the container environment against a real engine, the canary in containers, and the tutorial
 	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 ./internal/environment/containers
 	$(BIN) doctor --env docker
 	$(BIN) run --env docker
+	$(BIN) run postgres-crash --env docker
 	@$(BIN) run --env docker --defect dedup-check-then-act; test $$? -eq 1
 	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 -run InContainers ./cmd/wreckon
 

@@ -137,23 +137,17 @@ func (p *Components) Stop(ctx context.Context, grace time.Duration) error {
 // Whatever is not gone when ctx ends is named in the error. Close is idempotent.
 func (p *Components) Close(ctx context.Context) error {
 	p.closed.Store(true)
-	var errs []error
-	running := map[string]*incarnation{}
-	for _, c := range p.all() {
+	all := p.all()
+	errs := make([]error, len(all))
+	var ends sync.WaitGroup
+	for n, c := range all {
 		if i := c.running(); i != nil {
-			running[c.Name] = i
-			if _, err := c.signal(ctx, syscall.SIGKILL, i); err != nil && !errors.Is(err, errNotRunning) {
-				errs = append(errs, fmt.Errorf("kill %s: %w", c.Name, err))
-			}
+			ends.Go(func() { errs[n] = c.end(ctx, i) })
 		}
 	}
-	for name, i := range running {
-		if err := i.awaitGone(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("reap %s: %w", name, err))
-		}
-	}
-	if len(errs) > 0 {
-		return fmt.Errorf("close environment: %w", errors.Join(errs...))
+	ends.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close environment: %w", err)
 	}
 	p.wait.Wait()
 	p.finish.Do(func() {
@@ -167,6 +161,17 @@ func (p *Components) Close(ctx context.Context) error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// end kills an incarnation and waits until it is gone.
+func (c *component) end(ctx context.Context, i *incarnation) error {
+	if _, err := c.signal(ctx, syscall.SIGKILL, i); err != nil && !errors.Is(err, errNotRunning) {
+		return fmt.Errorf("kill %s: %w", c.Name, err)
+	}
+	if err := i.awaitGone(ctx); err != nil {
+		return fmt.Errorf("reap %s: %w", c.Name, err)
+	}
+	return nil
 }
 
 func (p *Components) all() []*component {
