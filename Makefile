@@ -41,6 +41,7 @@ images: ## the images of servers that targets name, made without a registry (nee
 
 test-docker: build images ## the container environment against a real engine, the canary in containers, and the tutorial
 	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 ./internal/environment/containers
+	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 -run 'InContainers|InAContainer' ./cmd/wreckon
 	$(BIN) doctor --env docker
 	$(BIN) run --env docker
 	$(BIN) run postgres-crash --env docker

@@ -97,9 +97,12 @@ func (h *host) Place(ctx context.Context, wants []environment.Want) (map[string]
 			return nil, err
 		}
 	}
-	sockets, err := os.MkdirTemp("", "wreckon-") // a socket's path must be short
-	if err != nil {
-		return nil, fmt.Errorf("make a directory for sockets: %w", err)
+	var sockets string // a directory, where one is needed
+	if slices.ContainsFunc(wants, func(w environment.Want) bool { return len(w.Dials) > 0 }) {
+		var err error
+		if sockets, err = os.MkdirTemp("", "wreckon-"); err != nil { // a socket's path must be short
+			return nil, fmt.Errorf("make a directory for sockets: %w", err)
+		}
 	}
 	places := map[string]environment.Place{}
 	g, ctx := errgroup.WithContext(ctx)
