@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wreckon/wreckon/internal/postgres"
+	"github.com/wreckon/wreckon/targets"
 )
 
 // probe is one thing that a run needs of this machine, tried for real.
@@ -53,6 +54,9 @@ func newDoctor() *cobra.Command {
 				if env == "docker" {
 					more = append(more, probe{name: "images", try: func(ctx context.Context) (string, error) { return tryImages(ctx, t) }})
 				}
+			} else if env == "docker" {
+				more = append(more, probe{name: "images", optional: "only the target reference-postgres needs it",
+					try: func(ctx context.Context) (string, error) { return tryImages(ctx, targets.ReferencePostgres()) }})
 			}
 			bad := 0
 			for _, p := range append(probes(out, env), more...) {
@@ -85,7 +89,7 @@ func probes(out, env string) []probe {
 	if env != "docker" {
 		containers.optional = "only --env docker needs it"
 	}
-	return []probe{
+	all := []probe{
 		{name: "system", try: func(context.Context) (string, error) {
 			return fmt.Sprintf("%s/%s, %d CPUs, wreckon %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), toolVersion()), nil
 		}},
@@ -95,6 +99,10 @@ func probes(out, env string) []probe {
 		{name: "postgresql", try: tryPostgres, optional: "only the target reference-postgres needs it"},
 		containers,
 	}
+	if env == "docker" {
+		all = append(all, probe{name: "networks", try: tryNetworks})
+	}
+	return all
 }
 
 // tryPostgres prepares a server as a run does.

@@ -53,6 +53,15 @@ func tryContainers(ctx context.Context, out string) (said string, err error) {
 	return fmt.Sprintf("%s; a component was ready after %d ms", engine, took.Milliseconds()), nil
 }
 
+// tryNetworks asks for the range that networks are taken from.
+func tryNetworks(ctx context.Context) (string, error) {
+	opts, err := containerOptions(os.Environ())
+	if err != nil {
+		return "", err
+	}
+	return containers.Networks(ctx, opts)
+}
+
 // tryComponent runs the saga, which needs a broker to dial, keeps a database, and has a control server.
 func tryComponent(ctx context.Context, env *environment.Components, self, data string) (time.Duration, error) {
 	const name = "saga"

@@ -37,20 +37,6 @@ func connect(ctx context.Context) (*client.Client, error) {
 	return library.Client, nil
 }
 
-// Describe says which engine would be used, and how.
-func Describe(ctx context.Context) (string, error) {
-	engine, err := connect(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer engine.Close()
-	v, err := engine.ServerVersion(ctx, client.ServerVersionOptions{})
-	if err != nil {
-		return "", fmt.Errorf("ask the container engine: %w", err)
-	}
-	return fmt.Sprintf("engine %s (API %s) at %s; %s", v.Version, engine.ClientVersion(), engine.DaemonHost(), reaper()), nil
-}
-
 // reaperSwitch is the library's own setting. It reads it once, before its first call.
 const reaperSwitch = "TESTCONTAINERS_RYUK_DISABLED"
 

@@ -26,4 +26,10 @@ func TestOneImageStandsInForAnother(t *testing.T) {
 	assert.Equal(t, "postgres", Options{}.image("postgres"))
 }
 
+func TestEnginesThatAreNotFit(t *testing.T) {
+	assert.NoError(t, unfit([]string{"name=apparmor", "name=seccomp,profile=default", "name=cgroupns"}))
+	assert.ErrorContains(t, unfit([]string{"name=seccomp,profile=default", "name=rootless"}), "it is rootless")
+	assert.ErrorContains(t, unfit([]string{"name=userns"}), "userns-remap")
+}
+
 const someDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
