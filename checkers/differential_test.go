@@ -12,7 +12,7 @@ import (
 	"github.com/wreckon/wreckon/history"
 )
 
-// The three set checkers against their definitions, written down as literally as possible, on small histories in which anything may
+// The set checkers against their definitions, written down as literally as possible, on small histories in which anything may
 // stand anywhere.
 func TestAgreesWithTheDefinitions(t *testing.T) {
 	spoken := map[string]int{}
@@ -23,6 +23,8 @@ func TestAgreesWithTheDefinitions(t *testing.T) {
 			"no-duplicate-effects": duplicatesByDefinition,
 			"no-lost-work":         lostByDefinition,
 			"atomic-outcome":       mixedByDefinition,
+			"no-phantom-effects":   phantomsByDefinition,
+			"no-stuck-work":        stuckByDefinition,
 		} {
 			k := slices.IndexFunc(r.Guarantees, func(j Judgement) bool { return j.Guarantee == name })
 			var got []string
@@ -124,6 +126,36 @@ func duplicatesByDefinition(events []history.Event) []string {
 			}
 		}
 		return false
+	})
+}
+
+// phantomsByDefinition: an effect before anybody asked for its unit, or for one that was refused each time that somebody asked.
+func phantomsByDefinition(events []history.Event) []string {
+	return unitsWhere(func(u history.Unit) bool {
+		asked, refused, effects := 0, 0, 0
+		for _, e := range events {
+			switch {
+			case e.Unit != u:
+			case e.Kind == history.KindInvoke && e.Op == "submit":
+				asked++
+			case e.Kind == history.KindFail && e.Op == "submit":
+				refused++
+			case e.Kind == history.KindEffect && e.Outcome == history.OutcomeApplied:
+				if effects++; asked == 0 {
+					return true
+				}
+			}
+		}
+		return effects > 0 && refused == asked
+	})
+}
+
+// stuckByDefinition: still open at the deadline; or at rest, if it was never acknowledged.
+func stuckByDefinition(events []history.Event) []string {
+	deadline := slices.ContainsFunc(events, func(e history.Event) bool { return e.Kind == history.KindPhase && e.Value == "deadline" })
+	return unitsWhere(func(u history.Unit) bool {
+		state, aside := endOf(events, u)
+		return state == "pending" && !aside && (deadline || !acked(&script{events: events}, u))
 	})
 }
 

@@ -302,7 +302,7 @@ func (c *Case) unexplained(ctx context.Context, d decision) suspect {
 		return c.unordered(d)
 	}
 	culprit := slices.IndexFunc(list, func(x call) bool { return !x.info && x.end == ends[first] })
-	return c.inexplicable(d, list, culprit, versions)
+	return c.inexplicable(ctx, d, list, culprit, versions)
 }
 
 // unordered is a finding that is not narrowed.
@@ -332,7 +332,7 @@ func upTo(list []call, end, forever int64) (known []call) {
 }
 
 // inexplicable says what is wrong with an answer: beside the earlier one that it contradicts, where there is one.
-func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool) suspect {
+func (c *Case) inexplicable(ctx context.Context, d decision, list []call, culprit int, versions bool) suspect {
 	bad := list[culprit]
 	events := []uint32{bad.op.call, bad.op.ret}
 	against := -1
@@ -354,7 +354,7 @@ func (c *Case) inexplicable(d decision, list []call, culprit int, versions bool)
 	}
 	picture := func() []Ordered {
 		known := upTo(list, bad.end, int64(c.H.Len()))
-		return c.pictured(known, longest(c.ctx, known, versions))
+		return c.pictured(known, longest(ctx, known, versions)) // as long as there is time: the finding does not hang on it
 	}
 	return suspect{unit: d.unit, events: events, notes: map[uint32]string{bad.op.ret: "cannot be"}, order: picture, say: func() string {
 		if against < 0 {
