@@ -10,9 +10,10 @@ import (
 
 // JudgeReader judges a history that is read block by block, and says what Judge says of it. Its memory grows with the number of units and
 // not of events, and with the events of those units that are looked at closely: those that are not as they should be, those of which
-// something was undone, and those with more than one client operation. The guarantees that a target must claim (rule.all) have no such
-// way yet: where one is claimed and asked for, the whole history is read into memory and judged as Judge does, as it is where a fault
-// swapped requests. Its error is one of reading; damage is for the reader to tell, and what stands before it is judged.
+// something was undone, those with more than one client operation, and what a claim makes doubtful. Where that cannot be told unit by unit
+// the whole history is read into memory and judged as Judge does: with guarantees of one's own, where a fault swapped requests, where
+// something of a feed was missed, and in those rare cases that docs/performance.md lists. Its error is one of reading; damage is for the
+// reader to tell, and what stands before it is judged.
 func JudgeReader(r *history.Reader, spec Spec) (Result, error) {
 	start := time.Now()
 	result, err := judgeReader(r, spec)
