@@ -44,9 +44,9 @@ test-docker: build images ## the container environment against a real engine, th
 	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 -run 'InContainers|InAContainer' ./cmd/wreckon
 	$(BIN) doctor --env docker
 	$(BIN) run --env docker
+	$(BIN) run compose/container-faults.yaml
 	$(BIN) run postgres-crash --env docker
 	@$(BIN) run --env docker --defect dedup-check-then-act; test $$? -eq 1
-	WRECKON_REQUIRE_DOCKER=1 $(GO) test -count 1 -run InContainers ./cmd/wreckon
 
 race: ## the packages in which goroutines meet, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -p 1 ./history/... ./workloads/... ./faults/... ./checkers/... ./reports/... ./targets/... ./internal/...

@@ -23,13 +23,13 @@ type exact struct {
 }
 
 // atPoint makes a kind of process fault one that can also be placed by an event.
-func atPoint(newProcess func(Spec, targets.Topology, Links, Processes) (Fault, error)) func(Spec, targets.Topology, Links, Processes) (Fault, error) {
-	return func(s Spec, t targets.Topology, links Links, processes Processes) (Fault, error) {
-		f, err := newProcess(s, t, links, processes)
+func atPoint(newProcess func(Spec, targets.Topology, Means) (Fault, error)) func(Spec, targets.Topology, Means) (Fault, error) {
+	return func(s Spec, t targets.Topology, with Means) (Fault, error) {
+		f, err := newProcess(s, t, with)
 		if err != nil || s.When == nil {
 			return f, err
 		}
-		tr, err := newTrigger(s, t, links)
+		tr, err := newTrigger(s, t, with.Links)
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ type Spec struct {
 	Delay      time.Duration `json:"delay,omitempty"`     // latency: added to each chunk of each response and request it cuts
 	Rate       int64         `json:"rate,omitempty"`      // bandwidth: bytes per second
 	Flap       time.Duration `json:"flap,omitempty"`      // partition: half a period of opening and closing; 0: it holds throughout
+	CPUs       float64       `json:"cpus,omitempty"`      // cpu-limit: processors that it may use at most
 	Grace      time.Duration `json:"grace,omitempty"`     // terminate, rolling-restart: how long a drain may take before SIGKILL
 	Line       int           `json:"line,omitempty"`      // where the scenario file says so
 
@@ -87,6 +88,14 @@ type Evidence struct {
 type Fault interface {
 	Inject(ctx context.Context) (Evidence, error)
 	Heal(ctx context.Context) (Evidence, error)
+}
+
+// Means are what faults are injected with. Whoever has none of a kind leaves it nil: a fault that needs it is refused.
+type Means struct {
+	Links      Links
+	Processes  Processes
+	Containers Containers
+	Sessions   Sessions
 }
 
 // Processes is what process faults need of an environment. Each verb returns when it has happened: Kill when the process is
@@ -159,12 +168,14 @@ type Probe struct {
 
 // Kind is a kind of fault, as a value: listed, explained, validated and documented from one place.
 type Kind struct {
-	Name    string
-	Doc     string   // one sentence
-	Story   string   // how this happens in real systems
-	On      string   // what it is aimed at: edge or component
-	Params  []string // what it takes beside its aim and what places it, as a scenario has it: delay, rate, flap, grace, end, again
-	Placed  string   // by what: ByTime, ByEvent or ByEither
-	Applies func(Spec, targets.Topology) error
-	New     func(Spec, targets.Topology, Links, Processes) (Fault, error)
+	Name   string
+	Doc    string   // one sentence
+	Story  string   // how this happens in real systems
+	On     string   // what it is aimed at: edge or component
+	Params []string // what it takes beside its aim and what places it, as a scenario has it: delay, rate, flap, grace, cpus, end, again
+	Placed string   // by what: ByTime, ByEvent or ByEither
+
+	Contained bool // it is done to containers: an environment of processes cannot do it
+	Applies   func(Spec, targets.Topology) error
+	New       func(Spec, targets.Topology, Means) (Fault, error)
 }

@@ -230,7 +230,7 @@ func build(t testing.TB, s faults.Spec, links faults.Links, processes faults.Pro
 	if s.ID == "" {
 		s.ID = "f1"
 	}
-	planned, err := faults.Plan([]faults.Spec{s}, shop, links, processes)
+	planned, err := faults.Plan([]faults.Spec{s}, shop, faults.Means{Links: links, Processes: processes})
 	require.NoError(t, err)
 	return planned[0].Fault
 }

@@ -113,6 +113,42 @@ var Kinds = []Kind{
 		New:    newRollingRestart,
 	}, timed, crashable),
 	kind(Kind{
+		Name:      "disconnect",
+		Placed:    ByTime,
+		Doc:       "The component's container is taken off its network and put back, under the same name and address.",
+		Story:     "A virtual machine loses its interface, a pod its network plugin, a person pulls the wrong cable.",
+		On:        OnComponent,
+		Contained: true,
+		New:       newDisconnect,
+	}, timed, crashable, reconnectable, holds),
+	kind(Kind{
+		Name:      "cpu-limit",
+		Placed:    ByTime,
+		Doc:       "The component may use only so much of a processor: everything it does takes longer, and nothing fails.",
+		Story:     "A noisy neighbour, a quota that somebody copied from a smaller service, a burst balance that has run out.",
+		On:        OnComponent,
+		Params:    []string{"cpus"},
+		Contained: true,
+		New:       newCPULimit,
+	}, timed, crashable, shares, holds),
+	kind(Kind{
+		Name:      "out-of-memory",
+		Placed:    ByTime,
+		Doc:       "The component may have no more memory than it has, until the kernel kills it; it is started again after a while.",
+		Story:     "A limit that was enough until the data grew, a leak, a query that returned everything.",
+		On:        OnComponent,
+		Contained: true,
+		New:       newOutOfMemory,
+	}, timed, crashable),
+	kind(Kind{
+		Name:   "end-sessions",
+		Placed: ByTime,
+		Doc:    "A PostgreSQL ends every session of its clients, by pg_terminate_backend, whatever they were doing; it goes on itself.",
+		Story:  "A failover, a pooler that is restarted, an administrator who ends what holds a lock: transactions are rolled back, a COMMIT gets no answer.",
+		On:     OnComponent,
+		New:    newEndSessions,
+	}, timed, crashable, sessions),
+	kind(Kind{
 		Name:   "drop-request",
 		Placed: ByEvent,
 		Doc:    "One request is not delivered, and its connection ends or falls silent.",
@@ -207,12 +243,12 @@ func params(k Kind, s Spec) error {
 	for _, p := range []struct {
 		name  string
 		given bool
-	}{{"delay", s.Delay != 0 && !slices.Contains(k.Params, "again")}, {"rate", s.Rate != 0}, {"flap", s.Flap != 0}, {"grace", s.Grace != 0}} {
+	}{{"delay", s.Delay != 0 && !slices.Contains(k.Params, "again")}, {"rate", s.Rate != 0}, {"flap", s.Flap != 0}, {"grace", s.Grace != 0}, {"cpus", s.CPUs != 0}} {
 		if p.given && !slices.Contains(k.Params, p.name) {
 			errs = append(errs, fmt.Errorf("%s takes no %s", k.Name, p.name))
 		}
 	}
-	if s.At < 0 || s.For < 0 || s.Delay < 0 || s.Rate < 0 || s.Flap < 0 || s.Grace < 0 {
+	if s.At < 0 || s.For < 0 || s.Delay < 0 || s.Rate < 0 || s.Flap < 0 || s.Grace < 0 || s.CPUs < 0 {
 		errs = append(errs, fmt.Errorf("%s: times and rates cannot be negative", k.Name))
 	}
 	return errors.Join(errs...)

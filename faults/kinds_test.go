@@ -1,7 +1,9 @@
 package faults_test
 
 import (
+	"context"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -158,17 +160,80 @@ func TestAppliesAtAPoint(t *testing.T) {
 	}
 }
 
+func TestKindsThatNeedMoreThanAProcess(t *testing.T) {
+	onBroker := func(kind string) faults.Spec {
+		return faults.Spec{ID: "f1", Kind: kind, Component: "broker", For: time.Second, CPUs: map[string]float64{"cpu-limit": 0.05}[kind]}
+	}
+	for _, kind := range []string{"disconnect", "cpu-limit", "out-of-memory"} {
+		spec := onBroker(kind)
+		require.NoError(t, faults.Check(spec, shop))
+		assert.NoError(t, faults.CheckEnvironment([]faults.Spec{spec}, true))
+		assert.ErrorContains(t, faults.CheckEnvironment([]faults.Spec{{Kind: "crash"}, spec}, false), "f1 is a "+kind+" of broker, which needs components in containers: run it with --env docker")
+		_, err := faults.Plan([]faults.Spec{spec}, shop, faults.Means{})
+		assert.ErrorContains(t, err, kind+" needs components in containers")
+	}
+	spec := onBroker("cpu-limit")
+	spec.CPUs = 0
+	assert.ErrorContains(t, faults.Check(spec, shop), "cpu-limit needs cpus from 0.01 to 64, as in cpus: 0.05, not 0")
+	spec.Kind, spec.CPUs = "crash", 1
+	assert.ErrorContains(t, faults.Check(spec, shop), "crash takes no cpus")
+
+	named := targets.Topology{Edges: shop.Edges}
+	for _, c := range shop.Components {
+		c.Names = []string{c.Name}
+		named.Components = append(named.Components, c)
+	}
+	relay := faults.Spec{Kind: "disconnect", Component: "relay", For: time.Second}
+	assert.ErrorContains(t, faults.Check(relay, named), "disconnect would leave relay -> broker in force")
+
+	assert.ErrorContains(t, faults.Check(onBroker("end-sessions"), shop), "end-sessions needs a PostgreSQL that Wreckon knows how to connect to, and this target declares none")
+	one := targets.Topology{Edges: shop.Edges, Components: slices.Clone(shop.Components)}
+	at := slices.IndexFunc(one.Components, func(c targets.Component) bool { return c.Name == "broker" })
+	one.Components[at].Sessions = true
+	assert.NoError(t, faults.Check(onBroker("end-sessions"), one))
+	assert.ErrorContains(t, faults.Check(faults.Spec{Kind: "end-sessions", Component: "relay"}, one), "end-sessions applies to broker")
+}
+
+// ending is a target with so many sessions, and processes that answer.
+type ending struct {
+	faults.Processes
+	sessions int
+}
+
+func (e *ending) Probe(context.Context, string) error { return nil }
+
+func (e *ending) EndSessions(context.Context, string) (int, error) {
+	n := e.sessions
+	e.sessions = 0
+	return n, nil
+}
+
+func TestThatSessionsEndedIsShownByTheirNumber(t *testing.T) {
+	topology := targets.Topology{Components: []targets.Component{{Name: "db", Sessions: true}}}
+	db := &ending{sessions: 3}
+	planned, err := faults.Plan([]faults.Spec{{ID: "f1", Kind: "end-sessions", Component: "db"}}, topology, faults.Means{Processes: db, Sessions: db})
+	require.NoError(t, err)
+	f := planned[0].Fault
+	e, err := f.Inject(ctx(t))
+	require.NoError(t, err)
+	assert.Equal(t, int64(3), e.Connections)
+	_, err = f.Heal(ctx(t))
+	require.NoError(t, err)
+	_, err = f.Inject(ctx(t))
+	assert.ErrorContains(t, err, "nobody had a session at db")
+}
+
 func TestPlanNeedsProxiesThatUnderstand(t *testing.T) {
 	spec := onPost("f1", "drop-request", 1)
 	all, _ := proxies(t)
-	planned, err := faults.Plan([]faults.Spec{spec}, shop, all, nil)
+	planned, err := faults.Plan([]faults.Spec{spec}, shop, faults.Means{Links: all})
 	require.NoError(t, err)
 	log := newLog()
 	errs := faults.NewGuard(log, log).Schedule(ctx(t), time.Now(), planned)
 	assert.ErrorContains(t, errs[0], "arm f1: arm client -> api: its messages are not understood")
 	b := newBench(t)
 	spec.When.Unit = "x-7"
-	_, err = faults.Plan([]faults.Spec{spec}, shop, b.all, nil)
+	_, err = faults.Plan([]faults.Spec{spec}, shop, faults.Means{Links: b.all})
 	assert.ErrorContains(t, err, "plan f1: x-7 is no unit of this target: write o-7")
 }
 

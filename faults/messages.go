@@ -110,7 +110,7 @@ type messageFault struct {
 	bit  bool
 }
 
-func newMessageFault(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
+func newMessageFault(s Spec, t targets.Topology, with Means) (Fault, error) {
 	if s.When == nil {
 		return nil, fmt.Errorf("%s is placed by an event: it needs a when", s.Kind)
 	}
@@ -118,11 +118,11 @@ func newMessageFault(s Spec, t targets.Topology, links Links, _ Processes) (Faul
 	w := *s.When
 	w.Point = a.point
 	s.When = &w
-	tr, err := newTrigger(s, t, links)
+	tr, err := newTrigger(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}
-	link, err := links.Link(tr.edge)
+	link, err := with.Links.Link(tr.edge)
 	if err != nil {
 		return nil, fmt.Errorf("aim %s: %w", s.Kind, err)
 	}

@@ -106,7 +106,7 @@ func (b *bench) times(body string) (n int) {
 
 // start arms faults; the load is over when wait is called, and only then.
 func (b *bench) start(t testing.TB, specs []faults.Spec, processes faults.Processes) (wait func() []error) {
-	planned, err := faults.Plan(specs, b.topology, b.all, processes)
+	planned, err := faults.Plan(specs, b.topology, faults.Means{Links: b.all, Processes: processes})
 	require.NoError(t, err)
 	all := b.guard.Start(ctx(t), time.Now(), planned)
 	var once sync.Once
@@ -433,7 +433,7 @@ func TestCancelWhileHeld(t *testing.T) {
 			b := newBench(t)
 			spec.ID = "f1"
 			env := &stubborn{fakeProcesses: newFake()}
-			planned, err := faults.Plan([]faults.Spec{spec}, shop, b.all, env)
+			planned, err := faults.Plan([]faults.Spec{spec}, shop, faults.Means{Links: b.all, Processes: env})
 			require.NoError(t, err)
 			cancelled, cancel := context.WithCancel(ctx(t))
 			defer cancel()
@@ -493,7 +493,7 @@ func TestWhatIsStillToComeIsCalledOff(t *testing.T) {
 		return s
 	}
 	b := newBench(t)
-	planned, err := faults.Plan([]faults.Spec{later(1)}, shop, b.all, nil)
+	planned, err := faults.Plan([]faults.Spec{later(1)}, shop, faults.Means{Links: b.all})
 	require.NoError(t, err)
 	cancelled, cancel := context.WithCancel(ctx(t))
 	defer cancel()

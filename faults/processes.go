@@ -43,32 +43,34 @@ func newProcessFault(s Spec, processes Processes) (*processFault, error) {
 	return f, nil
 }
 
-func newCrash(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
-	f, err := newProcessFault(s, processes)
+func newCrash(s Spec, _ targets.Topology, with Means) (Fault, error) {
+	f, err := newProcessFault(s, with.Processes)
 	if err != nil {
 		return nil, err
 	}
-	f.strike = func(ctx context.Context) (string, error) { return "", processes.Kill(ctx, s.Component) }
+	f.strike = func(ctx context.Context) (string, error) { return "", with.Processes.Kill(ctx, s.Component) }
 	return f, nil
 }
 
-func newTerminate(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
-	f, err := newProcessFault(s, processes)
+func newTerminate(s Spec, _ targets.Topology, with Means) (Fault, error) {
+	f, err := newProcessFault(s, with.Processes)
 	if err != nil {
 		return nil, err
 	}
-	f.strike = func(ctx context.Context) (string, error) { return terminate(ctx, processes, s.Component, graceOf(s)) }
+	f.strike = func(ctx context.Context) (string, error) {
+		return terminate(ctx, with.Processes, s.Component, graceOf(s))
+	}
 	return f, nil
 }
 
-func newPause(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
-	f, err := newProcessFault(s, processes)
+func newPause(s Spec, _ targets.Topology, with Means) (Fault, error) {
+	f, err := newProcessFault(s, with.Processes)
 	if err != nil {
 		return nil, err
 	}
-	f.strike = func(ctx context.Context) (string, error) { return "", processes.Pause(ctx, s.Component) }
+	f.strike = func(ctx context.Context) (string, error) { return "", with.Processes.Pause(ctx, s.Component) }
 	f.shows = f.isStopped
-	f.undo = func(ctx context.Context) error { return processes.Resume(ctx, s.Component) }
+	f.undo = func(ctx context.Context) error { return with.Processes.Resume(ctx, s.Component) }
 	return f, nil
 }
 

@@ -18,15 +18,15 @@ type rollingRestart struct {
 	struck     []string // those that Inject has told to end
 }
 
-func newRollingRestart(s Spec, _ targets.Topology, _ Links, processes Processes) (Fault, error) {
-	if processes == nil {
+func newRollingRestart(s Spec, _ targets.Topology, with Means) (Fault, error) {
+	if with.Processes == nil {
 		return nil, fmt.Errorf("%s needs processes", s.Kind)
 	}
 	list := components(s)
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s needs components", s.Kind)
 	}
-	return &rollingRestart{components: list, grace: graceOf(s), turn: s.For / time.Duration(len(list)), processes: processes}, nil
+	return &rollingRestart{components: list, grace: graceOf(s), turn: s.For / time.Duration(len(list)), processes: with.Processes}, nil
 }
 
 // Inject restarts the components one after the other, spread over the time that the fault holds. Each is seen gone, and then ready,

@@ -21,13 +21,13 @@ type Planned struct {
 
 // Plan makes the faults of specs, and those that follow them. All errors come at once. Faults placed by events need links that are
 // an Exchanges, too.
-func Plan(specs []Spec, t targets.Topology, links Links, processes Processes) ([]Planned, error) {
+func Plan(specs []Spec, t targets.Topology, with Means) ([]Planned, error) {
 	planned := make([]Planned, len(specs))
 	var errs []error
 	for i, s := range specs {
 		err := Check(s, t)
 		if err == nil {
-			planned[i], err = plan(s, t, links, processes)
+			planned[i], err = plan(s, t, with)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("plan %s: %w", s.ID, err))
@@ -36,17 +36,17 @@ func Plan(specs []Spec, t targets.Topology, links Links, processes Processes) ([
 	return planned, errors.Join(errs...)
 }
 
-func plan(s Spec, t targets.Topology, links Links, processes Processes) (p Planned, err error) {
+func plan(s Spec, t targets.Topology, with Means) (p Planned, err error) {
 	k, err := Lookup(s.Kind)
 	if err != nil {
 		return p, err
 	}
 	p.Spec = s
-	if p.Fault, err = k.New(s, t, links, processes); err != nil {
+	if p.Fault, err = k.New(s, t, with); err != nil {
 		return p, err
 	}
 	for _, next := range s.Then {
-		then, err := plan(next, t, links, processes)
+		then, err := plan(next, t, with)
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", next.ID, err)
 		}

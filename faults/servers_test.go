@@ -221,7 +221,7 @@ func placedBefore(t *testing.T, s store, twice bool) {
 	})
 	if !twice {
 		t.Run("duplicate", func(t *testing.T) {
-			_, err := faults.Plan([]faults.Spec{at(s, faults.Spec{Kind: "duplicate"}, 1)}, stores, before(t, s).all, nil)
+			_, err := faults.Plan([]faults.Spec{at(s, faults.Spec{Kind: "duplicate"}, 1)}, stores, faults.Means{Links: before(t, s).all})
 			require.ErrorContains(t, err, "nothing in "+string(s.edge.Protocol)+" can be delivered twice on one connection", "refused before the run")
 		})
 	}

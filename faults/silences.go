@@ -10,8 +10,8 @@ import (
 
 // The kinds after which nobody gets an answer: partition, blackhole, reset and lost-response.
 
-func newPartition(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newPartition(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func flap(stop <-chan struct{}, half time.Duration, link Link, closed Shape) {
 	}
 }
 
-func newBlackhole(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newBlackhole(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +78,8 @@ func newBlackhole(s Spec, t targets.Topology, links Links, _ Processes) (Fault, 
 	return f, nil
 }
 
-func newReset(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newReset(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func newReset(s Spec, t targets.Topology, links Links, _ Processes) (Fault, erro
 	return f, nil
 }
 
-func newLostResponse(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newLostResponse(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 // enough is the part of what a slow exchange must take that counts as shown: timers and clocks have a grain.
 func enough(d time.Duration) time.Duration { return d * 9 / 10 }
 
-func newLatency(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newLatency(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +35,8 @@ func newLatency(s Spec, t targets.Topology, links Links, _ Processes) (Fault, er
 	return f, nil
 }
 
-func newBandwidth(s Spec, t targets.Topology, links Links, _ Processes) (Fault, error) {
-	f, err := newConnectionFault(s, t, links)
+func newBandwidth(s Spec, t targets.Topology, with Means) (Fault, error) {
+	f, err := newConnectionFault(s, t, with.Links)
 	if err != nil {
 		return nil, err
 	}

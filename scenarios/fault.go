@@ -16,7 +16,7 @@ import (
 var (
 	commonKeys = []string{"at", "for", "every", "times"}
 	placeKeys  = []string{"when", "then"} // in place of all of these but for
-	paramKeys  = []string{"restart", "delay", "rate", "flap", "grace", "frame", "end", "again"}
+	paramKeys  = []string{"restart", "delay", "rate", "flap", "grace", "cpus", "frame", "end", "again"}
 )
 
 const (
@@ -28,10 +28,10 @@ const (
 
 var (
 	// restarts are the kinds whose fault ends by starting the component again. They take restart as another word for for.
-	restarts = []string{"crash", "terminate"}
+	restarts = []string{"crash", "terminate", "out-of-memory"}
 
 	// momentary are the kinds that have done something even if they are over at once. All others must hold for some time.
-	momentary = []string{"crash", "terminate", "reset", rolling}
+	momentary = []string{"crash", "terminate", "out-of-memory", "end-sessions", "reset", rolling}
 )
 
 func (p *parser) faults(o document.Object, target targets.Target, known bool, load time.Duration) []Fault {
@@ -213,10 +213,10 @@ func (r *reading) takes() []string {
 	return slices.Concat([]string{r.kind.Name}, byTime)
 }
 
-// params reads what only some kinds take. A delay and a rate are the point of the kinds that take them.
+// params reads what only some kinds take. A delay, a rate and a share are the point of the kinds that take them.
 func (r *reading) params(spec *faults.Spec) {
 	takes := r.takes()
-	for _, need := range []struct{ key, example string }{{"delay", "delay: 300ms"}, {"rate", "rate: 16KB/s"}} {
+	for _, need := range []struct{ key, example string }{{"delay", "delay: 300ms"}, {"rate", "rate: 16KB/s"}, {"cpus", "cpus: 0.05"}} {
 		if slices.Contains(takes, need.key) {
 			r.required(r.Object, need.key, r.kind.Name, need.example)
 		}
@@ -229,4 +229,5 @@ func (r *reading) params(spec *faults.Spec) {
 		grace = c.Grace
 	}
 	spec.Grace = document.Value(&r.Reader, r.Get("grace"), "grace", grace, length(time.Millisecond, time.Minute))
+	spec.CPUs = document.Value(&r.Reader, r.Get("cpus"), "cpus", 0, processors)
 }

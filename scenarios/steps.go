@@ -157,6 +157,7 @@ func sentence(f faults.Spec) string {
 	again := slices.Contains(restarts, f.Kind) || f.Kind == rolling
 	add(f.Delay > 0, "by %v", f.Delay)
 	add(f.Rate > 0, "to %d B/s", f.Rate)
+	add(f.CPUs > 0, "to %g processors", f.CPUs)
 	add(f.For > 0 && !again, "for %v", f.For)
 	add(f.For > 0 && again, "and start again after %v", f.For)
 	add(f.For == 0 && again, "and start again at once")

@@ -113,6 +113,15 @@ func bandwidth(text string) (int64, error) {
 	return int64(bytes), nil
 }
 
+// processors reads 0.05 or 2: a share of a processor, or several of them.
+func processors(text string) (float64, error) {
+	n, err := decimal(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s is no number of processors: write 0.05 or 2", document.Quote(text))
+	}
+	return n, nil
+}
+
 // ratio reads 0.5 or 50%.
 func ratio(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")

@@ -21,6 +21,7 @@ func words() Vocabulary {
 		Environments: []string{"process", "docker"},
 		Kinds: []faults.Kind{
 			kind("crash", "component"), kind("pause", "component"), kind("terminate", "component", "grace"),
+			kind("disconnect", "component"), kind("cpu-limit", "component", "cpus"), kind("out-of-memory", "component"), kind("end-sessions", "component"),
 			kind("rolling-restart", "component", "grace"), kind("partition", "edge", "flap"), kind("latency", "edge", "delay"),
 			kind("bandwidth", "edge", "rate"), kind("blackhole", "edge"), kind("reset", "edge"), kind("lost-response", "edge"),
 			kind("drop-request", "edge", "end"), kind("drop-response", "edge", "end"), kind("error-after", "edge"),

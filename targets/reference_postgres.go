@@ -24,7 +24,7 @@ func ReferencePostgres() Target {
 	t.About = "The same order service on PostgreSQL, a ninth component, reached through an edge from each service. It must be installed, or in containers be there as an image."
 	services := []string{"api", "relay", "saga", "inventory", "payments", "shipping", "audit"}
 	at := slices.IndexFunc(t.Topology.Components, func(c Component) bool { return c.External })
-	t.Topology.Components = slices.Insert(t.Topology.Components, at, Component{Name: database, About: "a PostgreSQL server, with a schema for each service"})
+	t.Topology.Components = slices.Insert(t.Topology.Components, at, Component{Name: database, About: "a PostgreSQL server, with a schema for each service", Sessions: true})
 	for _, c := range services {
 		t.Topology.Edges = append(t.Topology.Edges, Edge{From: c, To: database, Protocol: Postgres})
 	}
@@ -89,6 +89,11 @@ func (r *referencePostgres) Launches() []Launch {
 		l.Path, l.Args = r.server.Command(addr)
 	}
 	return append(r.reference.Launches(), l)
+}
+
+// EndSessions has the server end the sessions of the services, and returns how many they were.
+func (r *referencePostgres) EndSessions(ctx context.Context, _ string) (int, error) {
+	return r.server.EndSessions(ctx, r.w.Listen[database])
 }
 
 func (r *referencePostgres) Close() error {

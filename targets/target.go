@@ -33,7 +33,8 @@ type Component struct {
 
 	Grace time.Duration // that it is given to end when it is told to and a fault says nothing else; 0: the fault's own
 
-	Faults []string // process faults that may be done to it: crash, pause, terminate; nil: all
+	Faults   []string // kinds of fault that may be done to it, as the schema of target files lists them; nil: all
+	Sessions bool     // it is a PostgreSQL, and the target's instance can tell it to end its clients' sessions
 }
 
 // Edge is a connection from one component to another. Every edge runs through a proxy of its own.

@@ -52,7 +52,7 @@ const subnetsVariable = "WRECKON_SUBNETS"
 
 // containerOptions reads what the environment variables say of containers.
 func containerOptions(environ []string) (containers.Options, error) {
-	opts := containers.Options{Hold: []string{holdCommand}, Images: map[string]string{}}
+	opts := containers.Options{Hold: []string{holdCommand}, Eat: []string{eatCommand}, Images: map[string]string{}}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		switch key, image := strings.CutPrefix(name, containers.ImageVariable); {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/wreckon/wreckon/internal/environment/hunger"
 	"github.com/wreckon/wreckon/internal/environment/lent"
 	"github.com/wreckon/wreckon/reference"
 )
@@ -23,11 +24,18 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == holdCommand {
 		os.Exit(hold(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == eatCommand {
+		fmt.Fprintln(os.Stderr, "wreckon: "+hunger.Eat().Error())
+		os.Exit(exitHarness)
+	}
 	os.Exit(run())
 }
 
 // holdCommand is what the binary is told where nothing but a process is wanted: in a container that holds an address.
 const holdCommand = "hold"
+
+// eatCommand is what the binary is told where a component is to have no memory left: in the component's container.
+const eatCommand = "eat"
 
 // hold waits until it is told to end. Before that it lends the listeners that it is told to, from where it is: a socket, and addresses.
 func hold(args []string) int {

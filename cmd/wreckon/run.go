@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wreckon/wreckon/checkers"
+	"github.com/wreckon/wreckon/faults"
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/internal/rundir"
 	"github.com/wreckon/wreckon/internal/runner"
@@ -247,7 +248,7 @@ func targetFor(f runFlags, plan scenarios.Plan) (targets.Target, error) {
 		env, err = runsIn(target, plan.Environment)
 	}
 	if err == nil {
-		err = canMistake(target, plan.Defect, env)
+		err = errors.Join(canMistake(target, plan.Defect, env), faults.CheckEnvironment(plan.Faults, env == "docker"))
 	}
 	if err == nil && !f.dryRun {
 		err = confirmed(target, f.foreign)

@@ -26,9 +26,9 @@ var arrows = map[string][]string{
 	"history":              {},
 	"workloads":            {"history"},
 	"targets":              {"history", "workloads", "internal/postgres", "internal/container"},
-	"targets/compose":      {"targets", "internal/container", "internal/document", "internal/spelling"},                                                                 // compose files, with the specification's own loader
-	"internal/container":   {},                                                                                                                                          // what may be asked of a container, whoever runs it
-	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling", "internal/container", "targets/compose"}, // any system, described in YAML
+	"targets/compose":      {"targets", "internal/container", "internal/document", "internal/spelling"},                                                                                      // compose files, with the specification's own loader
+	"internal/container":   {},                                                                                                                                                               // what may be asked of a container, whoever runs it
+	"targets/file":         {"history", "targets", "workloads", "internal/document", "internal/question", "internal/spelling", "internal/container", "internal/postgres", "targets/compose"}, // any system, described in YAML
 	"faults":               {"history", "targets", "faults/wire", "internal/spelling"},
 	"faults/proxy":         {"internal/question", "faults", "faults/wire", "targets", "history"},
 	"faults/wire":          {"history"},
@@ -44,19 +44,20 @@ var arrows = map[string][]string{
 	// A host apart: whoever runs processes links no engine's client.
 	"internal/environment/containers": {
 		"internal/environment", "internal/environment/lent", "internal/container"},
-	"internal/environment/lent": {},                                                                                                           // run in containers, too
-	"internal/document":         {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
-	"internal/conformance":      {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
-	"internal/question":         {"targets"},                                                                                                  // what anyone may ask a server: for probes of edges, and of components
-	"internal/proof":            {"checkers"},
-	"internal/otlp":             {},
-	"internal/architecture":     {},
-	"internal/servers":          {"internal/postgres"},
-	"internal/postgres":         {},
-	"internal/spelling":         {},
-	"compose/shop":              {}, // somebody else's: it knows nothing of the harness
-	"compose/tally":             {}, // likewise
-	"cmd/wreckon":               {"..."},
+	"internal/environment/hunger": {},                                                                                                           // run in containers
+	"internal/environment/lent":   {},                                                                                                           // run in containers, too
+	"internal/document":           {"internal/spelling"},                                                                                        // the YAML files that people write, whatever they are about: scenarios, claims, targets
+	"internal/conformance":        {"history", "workloads", "targets", "faults", "scenarios", "checkers", "internal/rundir", "internal/runner"}, // tries a target out
+	"internal/question":           {"targets"},                                                                                                  // what anyone may ask a server: for probes of edges, and of components
+	"internal/proof":              {"checkers"},
+	"internal/otlp":               {},
+	"internal/architecture":       {},
+	"internal/servers":            {"internal/postgres"},
+	"internal/postgres":           {},
+	"internal/spelling":           {},
+	"compose/shop":                {}, // somebody else's: it knows nothing of the harness
+	"compose/tally":               {}, // likewise
+	"cmd/wreckon":                 {"..."},
 }
 
 // doors says which outside libraries may be imported by which package alone.

@@ -140,15 +140,30 @@ func URL(addr string) string {
 
 // Answers is nil if the server at an address does work for clients.
 func (s Server) Answers(ctx context.Context, addr string) error {
-	cfg, err := pgx.ParseConfig(URL(addr))
-	if err != nil {
-		return fmt.Errorf("ask PostgreSQL at %s: %w", addr, err)
-	}
-	cfg.Password = s.Password
-	c, err := pgx.ConnectConfig(ctx, cfg)
+	c, err := s.connect(ctx, addr)
 	if err != nil {
 		return fmt.Errorf("ask PostgreSQL at %s: %w", addr, err)
 	}
 	_, err = c.Exec(ctx, "SELECT 1")
 	return errors.Join(err, c.Close(ctx))
+}
+
+// EndSessions ends the sessions of the clients of the server at an address, as EndSessions does.
+func (s Server) EndSessions(ctx context.Context, addr string) (ended int, err error) {
+	c, err := s.connect(ctx, addr)
+	if err != nil {
+		return 0, fmt.Errorf("connect to PostgreSQL at %s: %w", addr, err)
+	}
+	ended, err = EndSessions(ctx, c)
+	return ended, errors.Join(err, c.Close(ctx))
+}
+
+func (s Server) connect(ctx context.Context, addr string) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(URL(addr))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Password = s.Password
+	cfg.RuntimeParams["application_name"] = Harness
+	return pgx.ConnectConfig(ctx, cfg)
 }

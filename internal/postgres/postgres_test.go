@@ -94,6 +94,37 @@ func TestWhatIsInTheWayIsNotOverwritten(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrExist)
 }
 
+func TestSessionsOfClientsEndAndNoOthers(t *testing.T) {
+	s := prepare(t, find(t))
+	addr := run(t, s)
+	session := func(name string) *pgx.Conn {
+		cfg, err := pgx.ParseConfig(postgres.URL(addr))
+		require.NoError(t, err)
+		cfg.Password = s.Password
+		cfg.RuntimeParams["application_name"] = name
+		c, err := pgx.ConnectConfig(t.Context(), cfg)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close(context.Background()) })
+		return c
+	}
+	ended, err := s.EndSessions(t.Context(), addr)
+	require.NoError(t, err)
+	assert.Zero(t, ended, "nobody was there")
+
+	one, two, ours := session("api"), session(""), session(postgres.Harness)
+	_, err = two.Exec(t.Context(), "BEGIN")
+	require.NoError(t, err)
+	ended, err = s.EndSessions(t.Context(), addr)
+	require.NoError(t, err)
+	assert.Equal(t, 2, ended)
+	for _, c := range []*pgx.Conn{one, two} {
+		_, err = c.Exec(t.Context(), "SELECT 1")
+		assert.Error(t, err)
+	}
+	_, err = ours.Exec(t.Context(), "SELECT 1")
+	assert.NoError(t, err)
+}
+
 // BenchmarkPrepare says what a run pays for a server of its own, beside its start.
 func BenchmarkPrepare(b *testing.B) {
 	in := find(b)

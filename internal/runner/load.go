@@ -65,7 +65,7 @@ const reachWithin = time.Second
 func (r *run) chaos(whole context.Context) (string, error) {
 	ctx, stop := context.WithCancelCause(whole)
 	defer stop(nil)
-	planned, err := faults.Plan(r.Plan.Faults, r.Target.Topology, r.proxies, r.env)
+	planned, err := faults.Plan(r.Plan.Faults, r.Target.Topology, r.means())
 	if err != nil {
 		return "", err
 	}
@@ -110,6 +110,16 @@ func (r *run) chaos(whole context.Context) (string, error) {
 		r.Observer.Note(err.Error())
 	}
 	return stats.String(), nil
+}
+
+// means are what the faults of this run are injected with.
+func (r *run) means() faults.Means {
+	with := faults.Means{Links: r.proxies, Processes: r.env}
+	if r.env.Contained() {
+		with.Containers = r.env
+	}
+	with.Sessions, _ = r.sys.(faults.Sessions)
+	return with
 }
 
 // heal makes sure that nothing injected is left: every fault is undone and every component is there.

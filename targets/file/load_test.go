@@ -96,7 +96,7 @@ func TestAFileMakesATarget(t *testing.T) {
 	assert.Equal(t, "/shop/target.yaml", got.File)
 	assert.Equal(t, []string{"happy", "declined"}, got.Mix, "the first is the usual one")
 	assert.Equal(t, []targets.Component{
-		{Name: "shop", Faults: []string{"crash", "pause"}}, {Name: "db", Faults: []string{}}, {Name: "bank", External: true, Foreign: true},
+		{Name: "shop", Faults: []string{"crash", "pause"}}, {Name: "db", Faults: []string{}, Sessions: true}, {Name: "bank", External: true, Foreign: true},
 		{Name: "payments", About: "charges cards", External: true}, {Name: "client", About: "the workload's clients", External: true},
 	}, got.Topology.Components)
 	assert.Equal(t, targets.Edge{From: "shop", To: "bank", Protocol: targets.TCP}, got.Topology.Edges[3])
@@ -141,7 +141,7 @@ func TestWhatIsWrongIsSaidWithItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"no such edge":          {"http://${to.payments}", "http://${to.bnk}", []string{"${to.bnk} stands for nothing here: there is no such edge"}},
 		"no end":                {"${to.payments}", "${to.payments", []string{"has no end: write ${NAME}"}},
 		"ready of two kinds":    {"{http: /healthz, control: true}", "{http: /healthz, exec: [true]}", []string{"ready is one of http and exec"}},
-		"fault of another kind": {"faults: [crash, pause]", "faults: [crash, partition]", []string{"must be one of crash, pause, terminate"}},
+		"fault of another kind": {"faults: [crash, pause]", "faults: [crash, partition]", []string{"must be one of crash, pause, terminate, disconnect, cpu-limit, out-of-memory, end-sessions"}},
 		"edge to nobody":        {"{from: shop, to: bank}", "{from: shop, to: bunk}", []string{`"bunk" is none of them (did you mean "bank"?)`, "known: bank, db, payments, shop"}},
 		"edge from a stranger":  {"{from: shop, to: bank}", "{from: bank, to: shop}", []string{`"bank" is none of them`, "known: client, db, shop"}},
 		"edge to itself":        {"{from: shop, to: bank}", "{from: shop, to: shop}", []string{"shop does not connect to itself"}},

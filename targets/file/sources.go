@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/wreckon/wreckon/internal/postgres"
 )
 
 // row is one thing that was read: fields with their values, and the text that they were read from.
@@ -242,6 +244,7 @@ func (s *sources) pool(component string) (*pgxpool.Pool, error) {
 		return nil, errors.New("its database is no URL as in postgres://USER@${listen}/NAME")
 	}
 	config.MaxConns = 2
+	config.ConnConfig.RuntimeParams["application_name"] = postgres.Harness
 	config.ConnConfig.ConnectTimeout = 2 * time.Second
 	// A statement that was prepared is gone when the server was restarted or the table changed.
 	config.ConnConfig.DefaultQueryExecMode = execMode
@@ -251,4 +254,18 @@ func (s *sources) pool(component string) (*pgxpool.Pool, error) {
 	}
 	s.pools[component] = p
 	return p, nil
+}
+
+// EndSessions has a component's PostgreSQL end the sessions of its clients, and returns how many they were.
+func (i *instance) EndSessions(ctx context.Context, component string) (int, error) {
+	pool, err := i.sources.pool(component)
+	if err != nil {
+		return 0, err
+	}
+	c, err := pool.Acquire(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("connect to %s: %w", component, err)
+	}
+	defer c.Release()
+	return postgres.EndSessions(ctx, c.Conn())
 }

@@ -106,7 +106,7 @@ func place(t testing.TB, opts environment.Options, of containers.Options, names 
 func placeWanting(t testing.TB, opts environment.Options, of containers.Options, wants []environment.Want) *run {
 	t.Helper()
 	r := &run{recorder: &recorder{}, logs: t.TempDir(), site: environment.Site{Run: t.Name(), Data: t.TempDir(), Binary: binary}}
-	of.Hold = hold
+	of.Hold, of.Eat = hold, []string{"eat"}
 	h, err := containers.New(t.Context(), of, r.site)
 	require.NoError(t, err)
 	opts.Host, opts.Record, opts.LogDir = h, r.recorder, r.logs

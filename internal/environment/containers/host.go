@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Subnets netip.Prefix // that the networks are taken from; zero: DefaultSubnets
 	Hold    []string     // arguments with which the binary waits until it is killed; needed. With more of them, the first thing it does is lent.Lend
+	Eat     []string     // arguments with which the binary takes all memory there is: hunger.Eat; needed to starve a component that is the binary
 
 	Images map[string]string // images taken in place of those that are asked for, by what follows ImageVariable; may be nil
 	Pull   bool              // get the images that the engine does not have from their registries
@@ -65,6 +66,10 @@ type made struct {
 
 	health       []string // command that is asked in it; empty: none
 	healthWithin time.Duration
+	own          bool // it holds the target's own binary
+
+	cpus   float64 // processors and bytes of memory that it may have; 0: as many as there are
+	memory int64
 }
 
 // New connects to the engine. It makes nothing yet.
@@ -203,11 +208,9 @@ func (h *host) Start(ctx context.Context, p environment.Process, output *os.File
 
 // create makes the container of a component.
 func (h *host) create(ctx context.Context, p environment.Process) (*made, error) {
-	h.mu.Lock()
-	s, placed := h.sites[p.Name]
-	h.mu.Unlock()
-	if !placed {
-		return nil, errors.New("it has no network")
+	s, err := h.site(p.Name)
+	if err != nil {
+		return nil, err
 	}
 	image, err := h.imageOf(ctx, p)
 	if err != nil {
@@ -234,7 +237,10 @@ func (h *host) create(ctx context.Context, p environment.Process) (*made, error)
 	if err != nil {
 		return nil, fmt.Errorf("look at container: %w", err)
 	}
-	made := &made{id: c.GetContainerID(), image: inspected.Container.Image, stop: "SIGTERM"}
+	made := &made{id: c.GetContainerID(), image: inspected.Container.Image, stop: "SIGTERM", own: p.Container == nil}
+	if of := p.Container; of != nil {
+		made.cpus, made.memory = of.CPUs, of.Memory
+	}
 	if config := inspected.Container.Config; config != nil {
 		made.stop = cmp.Or(config.StopSignal, made.stop)
 	}

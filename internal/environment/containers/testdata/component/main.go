@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/wreckon/wreckon/internal/environment/hunger"
 	"github.com/wreckon/wreckon/internal/environment/lent"
 )
 
@@ -48,6 +50,10 @@ func main() {
 		<-term
 		return
 	}
+	if os.Args[1] == "eat" {
+		fmt.Fprintln(os.Stderr, hunger.Eat())
+		os.Exit(1)
+	}
 	http.HandleFunc("/ready", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
 		c, err := net.DialTimeout("tcp", r.FormValue("addr"), 300*time.Millisecond)
@@ -75,9 +81,13 @@ func main() {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
 	})
-	http.HandleFunc("/eat", func(w http.ResponseWriter, r *http.Request) {
-		var eaten [][]byte
-		for {
+	var mu sync.Mutex
+	var eaten [][]byte
+	http.HandleFunc("/eat", func(w http.ResponseWriter, r *http.Request) { // so many megabytes, or for ever
+		most, _ := strconv.Atoi(r.FormValue("mb"))
+		mu.Lock()
+		defer mu.Unlock()
+		for n := 0; most == 0 || n < most; n++ {
 			eaten = append(eaten, bytes.Repeat([]byte("x"), 1<<20))
 		}
 	})
