@@ -55,6 +55,9 @@ func (r *Region) write(ctx context.Context, change func(tx *store.Tx) (*Entry, e
 // be promoted; then this one goes on alone.
 func (r *Region) Hand(ctx context.Context, e Entry) error {
 	t := r.standing()
+	if !t.leads() { // it learned so since the transaction began: nobody has allowed it to go on alone
+		return ErrElsewhere
+	}
 	if !t.joined {
 		return nil
 	}

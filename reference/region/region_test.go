@@ -140,6 +140,21 @@ func TestWhoIsNotActiveAnyMoreCommitsNothing(t *testing.T) {
 	assert.EqualValues(t, 2, n, "it is the copy now")
 }
 
+// A region that hears in the middle of a transaction that it is not active any more, as one that was frozen there does, has nobody that takes
+// its entry, and must not take that for a permission to go on alone.
+func TestWhoLearnsOfItInTheMiddleCommitsNothing(t *testing.T) {
+	east, _, _ := pair(t)
+	err := east.write(t.Context(), func(*store.Tx) (*Entry, error) {
+		east.stepDown(1, ErrOld)
+		e := entry(t, 1, "", "t-1")
+		return &e, nil
+	})
+	require.ErrorIs(t, err, ErrElsewhere)
+	n, err := east.Open(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, n)
+}
+
 func TestWithoutTheOtherItGoesOnAloneAndCopiesAnew(t *testing.T) {
 	east, west, c := pair(t)
 	peer := east.Peer

@@ -33,8 +33,10 @@ func (r *Region) standing() standing {
 // leads tells whether the region is active, by the clock, and in which epoch.
 func (r *Region) leads() (epoch uint64, ok bool) {
 	t := r.standing()
-	return t.epoch, t.epoch > 0 && time.Now().Before(t.until)
+	return t.epoch, t.leads()
 }
+
+func (t standing) leads() bool { return t.epoch > 0 && time.Now().Before(t.until) }
 
 // Active tells whether the region was active when it last knew, and has not heard of another since.
 func (r *Region) Active() bool { return r.standing().epoch > 0 }
