@@ -115,12 +115,12 @@ func (t *census) add(e *ending, x *life, n int) {
 	}
 	if x.kind.final() && x.kind != completed {
 		t.rolledBack += n
+	}
+	if x.kind == compensated || x.steps>>1&e.sinks != 0 {
 		t.undone += n
-		if e.force(x)&e.back == 0 {
+		if x.kind.undone() && e.force(x)&e.back == 0 {
 			t.undoneWell += n
 		}
-	} else if x.steps>>1&e.sinks != 0 {
-		t.undone += n
 	}
 	for k := range t.attempted {
 		t.attempted[k] += n * e.tried(x, k)

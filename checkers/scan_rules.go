@@ -58,7 +58,7 @@ var scanRules = []rule{
 
 // concerned lists the rules of the guarantees that are asked for and may be tested. Where one has no rule the whole history is judged.
 func (s *scan) concerned() (rules []rule) {
-	s.giveUp = len(s.spec.Extra) > 0
+	s.giveUp = len(s.spec.Extra) > 0 || slices.ContainsFunc(s.steps[min(len(s.steps), lifeSteps):], mayLack)
 	for _, g := range Guarantees {
 		if len(s.spec.Guarantees) > 0 && !slices.Contains(s.spec.Guarantees, g.Name) || !s.mayShow(g) {
 			continue
@@ -74,6 +74,9 @@ func (s *scan) concerned() (rules []rule) {
 	}
 	return rules
 }
+
+// mayLack tells that it matters of a step, too, that nothing shows it. A life must have room for such a step.
+func mayLack(step history.Step) bool { return step.Required || step.Observed }
 
 // mayShow tells that the history may show what a guarantee needs: its claims say so, or say nothing.
 func (s *scan) mayShow(g Guarantee) bool {

@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -151,7 +152,7 @@ func broken(d dice) *script {
 // wrong does something to event k.
 func wrong(d dice, s *script, k int) {
 	e := s.events[k]
-	switch d.below(15) {
+	switch d.below(16) {
 	case 0:
 		s.events = slices.Delete(s.events, k, k+1)
 	case 1:
@@ -181,6 +182,9 @@ func wrong(d dice, s *script, k int) {
 		s.events[k].Trace = among(d, "", "t-1", s.events[d.below(len(s.events))].Trace)
 	case 14:
 		s.events[k].Key = among(d, "", "o-1/charge/do", s.events[d.below(len(s.events))].Key)
+	case 15:
+		s.events[k].Op = among(d, "", "submit", "read", "amend", "do", "undo", "charged", "completed", "checkpoint", "state", "step", "told", "partition",
+			"drop-request", s.events[d.below(len(s.events))].Op)
 	case 12:
 		s.events[k].Kind, s.events[k].Op, s.events[k].Key = history.KindFault, "swap", "f1"
 		s.events[k].Outcome = history.OutcomeBegin + history.Outcome(d.below(int(history.OutcomeFailed-history.OutcomeBegin)+1))
@@ -191,7 +195,7 @@ func wrong(d dice, s *script, k int) {
 func bend(d dice, c *history.Claims) {
 	step := among(d, "", "charge", "ship", "notify", "load", "reserve", "pack")
 	short := history.Duration(among(d, 0, time.Microsecond, time.Millisecond, 20*time.Millisecond, time.Hour))
-	switch d.below(11) {
+	switch d.below(13) {
 	case 0:
 		c.Retries = append(c.Retries, history.Retries{Step: step, Max: d.below(4), Base: short, Factor: float64(d.below(3)), Jitter: d.below(2) == 0})
 	case 1:
@@ -222,6 +226,12 @@ func bend(d dice, c *history.Claims) {
 		c.Recovery = &history.Recovery{Success: short, Backlog: short, Loss: among(d, nil, &loss)}
 	case 10:
 		c.Drain = append(c.Drain, history.Drain{Component: among(d, "", "payments"), Grace: short})
+	case 11:
+		c.States.Compensated, c.States.Expired = c.States.Expired, c.States.Compensated
+	case 12: // more steps than a life has room for
+		for k := range lifeSteps {
+			c.Steps = slices.Insert(c.Steps, 0, history.Step{Name: fmt.Sprint("more-", k)})
+		}
 	}
 }
 
@@ -274,4 +284,35 @@ func TestTheScanWithShortMemory(t *testing.T) {
 		mostRecent = 1 << rapid.IntRange(0, 3).Draw(t, "memory")
 		requireSame(t, broken(rapidDice{t}).history(), Spec{Guarantees: someGuarantees(t), Planned: plannedFaults})
 	})
+}
+
+// A step that never happened leaves no trace in a life that has no room for it.
+func TestTheScanMissesNoStepBeyondThoseOfALife(t *testing.T) {
+	for _, last := range []history.Step{{Name: "last", Required: true}, {Name: "last", Observed: true}} {
+		for _, end := range []string{"completed", "compensated"} {
+			h := history.New(history.Header{Claims: history.Claims{Feeds: []string{history.FeedEffects, history.FeedStates, history.FeedSteps}}})
+			for k := range lifeSteps {
+				h.Header.Claims.Steps = append(h.Header.Claims.Steps, history.Step{Name: fmt.Sprint("step-", k), Required: true})
+			}
+			h.Header.Claims.Steps = append(h.Header.Claims.Steps, last)
+			h.Append(history.Event{Kind: history.KindInvoke, Op: "submit", Actor: 1})
+			h.Append(history.Event{Kind: history.KindOK, Op: "submit", Actor: 1})
+			for k := range lifeSteps {
+				h.Append(history.Event{Kind: history.KindEffect, Op: "do", Step: fmt.Sprint("step-", k), Outcome: history.OutcomeApplied})
+			}
+			h.Append(history.Event{Kind: history.KindObserve, Op: "state", Value: end})
+			requireSame(t, h, Spec{})
+		}
+	}
+}
+
+// What expired with nothing undone never began to be undone.
+func TestTheScanMeasuresUnitsThatExpired(t *testing.T) {
+	h := history.New(history.Header{Claims: history.Claims{States: history.States{Completed: "completed", Compensated: "compensated", Expired: "expired"}}})
+	for u, end := range []string{"expired", "compensated", "expired"} {
+		h.Append(history.Event{Kind: history.KindInvoke, Unit: history.Unit(u), Op: "submit", Actor: 1})
+		h.Append(history.Event{Kind: history.KindOK, Unit: history.Unit(u), Op: "submit", Actor: 1})
+		h.Append(history.Event{Kind: history.KindObserve, Unit: history.Unit(u), Op: "state", Value: end})
+	}
+	require.Equal(t, 3, requireSame(t, h, Spec{Require: []string{"compensation_success == 1"}}), "units left to the scan")
 }
