@@ -92,7 +92,7 @@ func (r *Region) Heard(context.Context) error {
 func (r *Region) Settled() bool {
 	t := r.standing()
 	if t.epoch > 0 {
-		return t.joined && t.told
+		return t.leads() && t.joined && t.told
 	}
 	return t.settled && time.Since(t.heard) < r.Lease
 }
