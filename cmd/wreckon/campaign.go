@@ -89,7 +89,7 @@ func runCampaign(cmd *cobra.Command, f runFlags, name string, runs, parallel int
 	if err := c.summary(); err != nil {
 		return failed(err)
 	}
-	if code := c.worst().ExitCode(); code != 0 {
+	if code := c.worst(cmd.Context().Err() != nil).ExitCode(); code != 0 {
 		return exitError{code: code}
 	}
 	return nil
@@ -204,11 +204,16 @@ func (c *campaign) summary() error {
 	return err
 }
 
-// worst is the gravest verdict.
-func (c *campaign) worst() checkers.Verdict {
+// worst is the gravest verdict. Where somebody has stopped it before all runs were made, it is no pass, whatever was made.
+func (c *campaign) worst(stopped bool) checkers.Verdict {
 	var runs []reports.Run
-	for v := range c.verdicts {
+	done := 0
+	for v, n := range c.verdicts {
 		runs = append(runs, reports.Run{Result: checkers.Result{Verdict: v}})
+		done += n
+	}
+	if stopped && done < c.runs {
+		runs = append(runs, cutShort)
 	}
 	return reports.Worst(runs)
 }

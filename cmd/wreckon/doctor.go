@@ -34,7 +34,7 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say whether this machine can run what wreckon runs",
 		Long: "Try each thing that a run needs: loopback ports, process signals, disk; and what only some need: PostgreSQL for the target\nreference-postgres, a container engine for --env docker. " +
-			"With --target, what this target needs: its\nenvironment, and its images. Exit 0 if all is there, 4 if not.",
+			"With --target, what this target needs: its\nenvironment, what must be installed, its images. Exit 0 if all is there, 4 if not.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(environmentNames(), env) {
@@ -43,6 +43,7 @@ func newDoctor() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
 			var more []probe
+			installed := false // the target runs a PostgreSQL that is installed here
 			if target != "" {
 				t, err := namedTarget(target)
 				if err == nil && t.Contained {
@@ -51,6 +52,7 @@ func newDoctor() *cobra.Command {
 				if err != nil {
 					return usage(err)
 				}
+				installed = env != "docker" && t.File == "" && t.Name == targets.ReferencePostgres().Name
 				if env == "docker" {
 					more = append(more, probe{name: "images", try: func(ctx context.Context) (string, error) { return tryImages(ctx, t) }})
 				}
@@ -59,7 +61,7 @@ func newDoctor() *cobra.Command {
 					try: func(ctx context.Context) (string, error) { return tryImages(ctx, targets.ReferencePostgres()) }})
 			}
 			bad := 0
-			for _, p := range append(probes(out, env), more...) {
+			for _, p := range append(probes(out, env, installed), more...) {
 				said, err := p.try(ctx)
 				if err != nil && p.optional != "" {
 					fmt.Fprintf(cmd.OutOrStdout(), "– %-10s %v; %s\n", p.name, err, p.optional)
@@ -84,7 +86,11 @@ func newDoctor() *cobra.Command {
 	return cmd
 }
 
-func probes(out, env string) []probe {
+func probes(out, env string, installed bool) []probe {
+	server := probe{name: "postgresql", try: tryPostgres}
+	if !installed {
+		server.optional = "only the target reference-postgres needs it"
+	}
 	containers := probe{name: "containers", try: func(ctx context.Context) (string, error) { return tryContainers(ctx, out) }}
 	if env != "docker" {
 		containers.optional = "only --env docker needs it"
@@ -96,7 +102,7 @@ func probes(out, env string) []probe {
 		{name: "loopback", try: tryLoopback},
 		{name: "processes", try: tryProcess},
 		{name: "disk", try: func(context.Context) (string, error) { return tryDisk(out) }},
-		{name: "postgresql", try: tryPostgres, optional: "only the target reference-postgres needs it"},
+		server,
 		containers,
 	}
 	if env == "docker" {

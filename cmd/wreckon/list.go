@@ -118,7 +118,7 @@ func newList() *cobra.Command {
 				}
 			}
 			if !found {
-				return unknown("topic", args[0], append(names, points.Name()), "")
+				return unknown("topic", args[0], append(names, points.Name()), "known: "+strings.Join(append(names, points.Name()), ", "))
 			}
 			return nil
 		},

@@ -125,11 +125,11 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 			}
 			runs = append(runs, r)
 			if cmd.Context().Err() != nil {
-				return finish(cmd, f, runs)
+				return finish(cmd, f, runs, len(loaded)*f.repeat)
 			}
 		}
 	}
-	return finish(cmd, f, runs)
+	return finish(cmd, f, runs, len(runs))
 }
 
 // plan is that of the n-th run of a scenario.
@@ -139,8 +139,9 @@ func (f runFlags) plan(s *scenarios.Scenario, n int) scenarios.Plan {
 	return plan
 }
 
-// finish reports over all runs and turns the worst verdict into the exit code.
-func finish(cmd *cobra.Command, f runFlags, runs []reports.Run) error {
+// finish reports over all runs and turns the worst verdict into the exit code. Where fewer were made than were asked for, somebody has stopped it
+// between two: that is no pass, whatever was made.
+func finish(cmd *cobra.Command, f runFlags, runs []reports.Run, asked int) error {
 	if f.junit != "" && len(runs) > 0 {
 		var b strings.Builder
 		if err := reports.JUnit(&b, runs); err != nil {
@@ -159,11 +160,18 @@ func finish(cmd *cobra.Command, f runFlags, runs []reports.Run) error {
 	if len(runs) == 0 { // a dry run
 		return nil
 	}
+	if len(runs) < asked {
+		fmt.Fprintf(cmd.ErrOrStderr(), "wreckon: stopped after %d of %d runs\n", len(runs), asked)
+		runs = append(runs, cutShort)
+	}
 	if code := reports.Worst(runs).ExitCode(); code != 0 {
 		return exitError{code: code}
 	}
 	return nil
 }
+
+// cutShort stands for runs that were asked for and not made, because somebody stopped it.
+var cutShort = reports.Run{Result: checkers.Result{Verdict: checkers.Aborted}}
 
 func (f runFlags) check() error {
 	if f.env != "" && !slices.Contains(environmentNames(), f.env) {
@@ -351,7 +359,11 @@ func show(cmd *cobra.Command, output string, r reports.Run) error {
 }
 
 func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
-	c := strings.TrimRight("wreckon run "+name, " ") + " --seed " + strconv.FormatUint(plan.Seed, 10)
+	c := "wreckon run"
+	if name != draft {
+		c += " " + shellQuoted(name)
+	}
+	c += " --seed " + strconv.FormatUint(plan.Seed, 10)
 	if f.target != "" {
 		c += " --target " + shellQuoted(f.target)
 	}
@@ -371,7 +383,7 @@ func repeatCommand(f runFlags, plan scenarios.Plan, name string) string {
 		c += " --spans"
 	}
 	if f.out != "runs" {
-		c += " --out " + f.out
+		c += " --out " + shellQuoted(f.out)
 	}
 	return c
 }

@@ -19,7 +19,7 @@ func newSpans() *cobra.Command {
 tells it and, below what caused it, what it is. All spans of a run are in ` + rundir.SpansFile + ` of its directory, one JSON object a line.
 
 A span that is there proves that its operation ended. One that is not there proves nothing: a component that is killed takes its last ones
-with it. No verdict rests on spans.`,
+with it. No verdict rests on spans, but where a target file says what they tell of units.`,
 		Example: "  wreckon run --spans\n  wreckon spans runs/latest o-17",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

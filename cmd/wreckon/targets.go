@@ -43,7 +43,7 @@ func findTarget(name string) (targets.Target, error) {
 		}
 		names = append(names, t.Name)
 	}
-	return targets.Target{}, unknown("target", name, names, "")
+	return targets.Target{}, unknown("target", name, names, "known: "+strings.Join(names, ", "))
 }
 
 // confirmed refuses a target that reaches what the harness did not start, unless a person has named each such component.
