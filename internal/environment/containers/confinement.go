@@ -55,8 +55,10 @@ func (h *host) LimitCPU(ctx context.Context, name string, cpus float64) error {
 	switch {
 	case err != nil:
 		return err
+	case m.cpus > 0 && cpus >= m.cpus:
+		return fmt.Errorf("it may not use more than %g processors anyway", m.cpus)
 	case m.cpus > 0:
-		return h.update(ctx, m, container.Resources{NanoCPUs: int64(min(m.cpus, cmp.Or(cpus, m.cpus)) * 1e9)})
+		return h.update(ctx, m, container.Resources{NanoCPUs: int64(cmp.Or(cpus, m.cpus) * 1e9)})
 	case cpus > 0:
 		return h.update(ctx, m, container.Resources{CPUPeriod: period, CPUQuota: max(1000, int64(cpus*period))})
 	}

@@ -57,6 +57,8 @@ type host struct {
 	sites map[string]lan
 	made  map[string]*made
 	image string // of the target's own binary; "": not needed so far
+
+	written []string // files and directories of this machine of which the run has copies, as components may write to them
 }
 
 // made is the container of one component, over all its restarts.

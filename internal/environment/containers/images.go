@@ -43,8 +43,12 @@ func (o Options) image(asked string) string {
 	return asked
 }
 
-// Prepare makes sure that the engine has the images of components, before any of them is started: getting one may take minutes.
+// Prepare makes sure that the engine has the images of components, before any of them is started: getting one may take minutes. It also looks what
+// they may write to, all together.
 func (h *host) Prepare(ctx context.Context, all []environment.Process) error {
+	h.mu.Lock()
+	h.written = written(all)
+	h.mu.Unlock()
 	var errs []error
 	var seen []string
 	for _, p := range all {

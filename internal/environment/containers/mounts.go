@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
@@ -23,8 +24,8 @@ const (
 	mostFiles = 20_000
 )
 
-// mounts makes what a component's container sees of elsewhere. A volume is made for the run. What is not to be written to is seen as it is; of the rest
-// the run has a copy, which all its components share, and nobody's files are changed.
+// mounts makes what a component's container sees of elsewhere. A volume is made for the run. What no component may write to is seen as it is; of the rest
+// the run has a copy, which all its components share, those that only read as well, and nobody's files are changed.
 func (h *host) mounts(ctx context.Context, of *environment.Container) ([]mount.Mount, error) {
 	if of == nil {
 		return nil, nil
@@ -42,17 +43,64 @@ func (h *host) mounts(ctx context.Context, of *environment.Container) ([]mount.M
 				return nil, fmt.Errorf("make volume %s: %w", m.Volume, err)
 			}
 		case m.Source != "":
-			out.Type, out.Source = mount.TypeBind, m.Source
-			if !m.ReadOnly {
-				var err error
-				if out.Source, err = h.copied(m.Source); err != nil {
-					return nil, fmt.Errorf("mount %s: %w", m.Path, err)
-				}
+			var err error
+			out.Type = mount.TypeBind
+			if out.Source, err = h.mounted(m.Source, m.ReadOnly); err != nil {
+				return nil, fmt.Errorf("mount %s: %w", m.Path, err)
 			}
 		}
 		all = append(all, out)
 	}
 	return all, nil
+}
+
+// written are the files and directories of this machine that components may write to, but for what is inside of another one.
+func written(all []environment.Process) []string {
+	var sources []string
+	for _, p := range all {
+		if p.Container == nil {
+			continue
+		}
+		for _, m := range p.Container.Mounts {
+			if m.Source != "" && !m.ReadOnly {
+				if real, err := filepath.EvalSymlinks(m.Source); err == nil { // of what is not there mounted says so
+					sources = append(sources, real)
+				}
+			}
+		}
+	}
+	slices.Sort(sources) // what holds another one comes first
+	var roots []string
+	for _, s := range sources {
+		if !slices.ContainsFunc(roots, func(root string) bool { _, in := inside(root, s); return in }) {
+			roots = append(roots, s)
+		}
+	}
+	return roots
+}
+
+// inside gives the way from a directory to what is in it. A file or a directory is inside of itself.
+func inside(root, path string) (rest string, in bool) {
+	rest, err := filepath.Rel(root, path)
+	return rest, err == nil && filepath.IsLocal(rest)
+}
+
+// mounted is where a container finds what is at a path of this machine. Links are followed first: a copy of a link would lead to the original.
+func (h *host) mounted(source string, readOnly bool) (string, error) {
+	real, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return "", err
+	}
+	for _, root := range h.written {
+		if rest, in := inside(root, real); in {
+			to, err := h.copied(root)
+			return filepath.Join(to, rest), err
+		}
+	}
+	if !readOnly { // it was not there when all were looked at
+		return h.copied(real)
+	}
+	return real, nil
 }
 
 // copied is the run's copy of a file or a directory.
