@@ -65,7 +65,7 @@ services:
     cpus: 0.5
     tmpfs: ["/tmp:size=1m"]
     secrets: [token]
-    volumes: [data:/data, ./conf:/etc/conf:ro, ./var:/var/mine, /anonymous, {type: tmpfs, target: /run}]
+    volumes: [data:/data, ./conf:/etc/conf:ro, ./var:/var/mine, /anonymous, {type: tmpfs, target: /run}, {type: tmpfs, target: /small, tmpfs: {size: 1m, mode: 0o1770}}]
     healthcheck: {test: curl -f localhost, timeout: 3s}
     depends_on:
       migrate: {condition: service_completed_successfully}
@@ -117,7 +117,7 @@ func TestAServiceIsAComponent(t *testing.T) {
 		Env:  []string{"DB=postgres://u:geheim@db:5432/shop", "EMPTY=", "FROM_OUTSIDE=here", "MORE=1", "QUEUE_HOST=queue"},
 		User: "1000:1000", Groups: []string{"audio"}, Dir: "/srv", StopSignal: "SIGQUIT", Init: true, ReadOnly: true,
 		CapAdd: []string{"NET_BIND_SERVICE"}, CapDrop: []string{"ALL"}, Memory: 64 << 20, Shared: 8 << 20, CPUs: 0.5,
-		Tmpfs: []string{"/tmp:size=1m", "/run"},
+		Tmpfs: []string{"/tmp:size=1m", "/run", "/small:size=1048576,mode=1770"},
 		Mounts: []container.Mount{
 			{Path: "/data", Volume: "data"}, {Path: "/etc/conf", Source: filepath.Join(dir, "conf"), ReadOnly: true},
 			{Path: "/var/mine", Source: filepath.Join(dir, "var")}, {Path: "/anonymous"},
@@ -196,6 +196,8 @@ func TestWhatIsNotSupportedIsRefused(t *testing.T) {
 		{"an inline Dockerfile", "services:\n  a:\n    build:\n      context: .\n      dockerfile_inline: FROM scratch\n", ":5:7", "build.dockerfile_inline is not supported"},
 		{"no context", "services:\n  a:\n    build: ./none\n", ":3:5", "is no directory of this machine"},
 		{"a secret of the environment", "services:\n  a: {image: x, secrets: [s]}\nsecrets: {s: {environment: PATH}}\n", ":2:17", "only those of a file are"},
+		{"a secret that is missing", "services:\n  a: {image: x, secrets: [s]}\nsecrets: {s: {file: ./none}}\n", ":2:17", "none is not there"},
+		{"an address", "services:\n  a:\n    image: x\n    networks: {n: {ipv4_address: 10.9.9.9}}\nnetworks: {n: }\n", ":4:5", "addresses of a are not supported"},
 		{"what Compose does not know", "services:\n  a:\n    imagee: x\n", ":2:3", "imagee"},
 		{"an unknown service", "services:\n  a:\n    image: x\n    depends_on: [b]\n", ":2:3", "depends on undefined service"},
 		{"a variable that must be set", "services:\n  a:\n    image: ${NO_SUCH_VARIABLE:?must be set}\n", ":3:5", "must be set"},

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -79,7 +80,7 @@ func (p *Project) service(name string, of types.ServiceConfig) Service {
 	for i, v := range of.Volumes {
 		if m, ok := p.mount(at("volumes", i), v); ok {
 			if v.Type == types.VolumeTypeTmpfs {
-				c.Tmpfs = append(c.Tmpfs, v.Target)
+				c.Tmpfs = append(c.Tmpfs, tmpfs(v))
 			} else {
 				c.Mounts = append(c.Mounts, m)
 			}
@@ -171,12 +172,27 @@ func (p *Project) mount(at []any, v types.ServiceVolumeConfig) (container.Mount,
 	return m, false
 }
 
+// tmpfs is a path with its options, as the short form has them.
+func tmpfs(v types.ServiceVolumeConfig) string {
+	text, sep := v.Target, ":"
+	if v.Tmpfs != nil && v.Tmpfs.Size > 0 {
+		text, sep = fmt.Sprintf("%s%ssize=%d", text, sep, int64(v.Tmpfs.Size)), ","
+	}
+	if v.Tmpfs != nil && v.Tmpfs.Mode > 0 {
+		text = fmt.Sprintf("%s%smode=%o", text, sep, v.Tmpfs.Mode)
+	}
+	return text
+}
+
 // files are the secrets and configs of a service, which are files of this machine.
 func (p *Project) files(name string, of types.ServiceConfig) (mounts []container.Mount) {
 	add := func(what, source, target, dir, file string) {
 		if file == "" {
 			p.wrong([]any{"services", name, what}, "", "%s %s is not supported: only those of a file are", what, source)
 			return
+		}
+		if _, there, err := stat(file); err != nil || !there {
+			p.wrong([]any{"services", name, what}, "", "%s %s: %s is not there", what, source, file)
 		}
 		if target == "" {
 			target = dir + source
@@ -205,6 +221,9 @@ func (s *Service) names(p *Project, of types.ServiceConfig) {
 	add(of.Hostname)
 	for _, network := range s.Networks {
 		if n := of.Networks[network]; n != nil {
+			if n.Ipv4Address != "" || n.Ipv6Address != "" || len(n.LinkLocalIPs) > 0 || n.MacAddress != "" {
+				p.wrong([]any{"services", s.Name, "networks"}, "", "addresses of %s are not supported: Wreckon gives them, and services find one another by name", s.Name)
+			}
 			for _, alias := range n.Aliases {
 				add(alias)
 			}
