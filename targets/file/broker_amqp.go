@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/rabbitmq/amqp091-go"
 )
+
+// unused is how long the broker keeps the queue when nobody reads it: it may go on after the run, on files that others use.
+const unused = time.Hour
 
 // queue reads copies of what is published to exchanges of RabbitMQ, from a queue of its own. The queue outlives a restart of the broker. What is
 // in it then is what the broker keeps: messages that are persistent, of exchanges that are durable. Whether they are is for the file to say.
@@ -24,7 +28,8 @@ type queue struct {
 	ch        *amqp091.Channel
 	came      <-chan amqp091.Delivery
 	before    bool
-	transient bool // a message came that the broker does not keep
+	gap       string // why something may have been lost; "": nothing, or it has been said
+	transient bool   // a message came that the broker does not keep
 	taken     map[[sha256.Size]byte]bool
 }
 
@@ -47,11 +52,10 @@ func (q *queue) connect(_ context.Context, to taker) (err error) {
 	if q.ch, err = q.conn.Channel(); err != nil {
 		return err
 	}
-	missed := ""
 	if q.before {
-		missed = q.lost()
+		q.gap = cmp.Or(q.lost(), q.gap) // the try before may have made the queue again, and come no further
 	}
-	if _, err = q.ch.QueueDeclare(q.name, true, false, false, false, nil); err != nil {
+	if _, err = q.ch.QueueDeclare(q.name, true, false, false, false, amqp091.Table{"x-expires": int32(unused.Milliseconds())}); err != nil {
 		return err
 	}
 	for _, s := range q.from {
@@ -63,8 +67,9 @@ func (q *queue) connect(_ context.Context, to taker) (err error) {
 		return err
 	}
 	q.before = true
-	if missed != "" {
-		to.missed(missed)
+	if q.gap != "" {
+		to.missed(q.gap)
+		q.gap = ""
 	}
 	return nil
 }

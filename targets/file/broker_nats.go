@@ -53,7 +53,7 @@ func (j *jetStream) connect(ctx context.Context, to taker) error {
 		return err
 	}
 	if j.s, err = js.Stream(ctx, j.stream); err != nil {
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) && j.created.IsZero() { // one that was there is gone, with what was not read of it
 			err = fmt.Errorf("stream %s: %w", j.stream, errAbsent)
 		}
 		return err
@@ -66,12 +66,16 @@ func (j *jetStream) connect(ctx context.Context, to taker) error {
 func (j *jetStream) know(info *jetstream.StreamInfo, to taker) {
 	was := j.created
 	j.created = info.Created
-	switch {
-	case info.Config.Retention != jetstream.LimitsPolicy:
+	if info.Config.Retention != jetstream.LimitsPolicy {
 		to.missed(fmt.Sprintf("stream %s keeps a message only until it was consumed: read its subject, without the stream", j.stream))
-	case !was.IsZero() && !was.Equal(info.Created), j.last > info.State.LastSeq:
+	}
+	switch {
+	case !was.IsZero() && !was.Equal(info.Created):
 		j.last = 0
 		to.missed(fmt.Sprintf("stream %s began anew", j.stream))
+	case j.last > info.State.LastSeq: // the same one: what it has left was read
+		to.missed(fmt.Sprintf("stream %s went back from message %d to %d", j.stream, j.last, info.State.LastSeq))
+		j.last = info.State.LastSeq
 	}
 }
 

@@ -363,6 +363,62 @@ func TestAStreamOutlivesItsServerIfItCan(t *testing.T) {
 	}
 }
 
+// A queue that the broker has lost leaves a hole, also where it was made again by a try to connect that came no further.
+func TestAQueueThatIsGoneLeavesAHole(t *testing.T) {
+	t.Parallel()
+	b := buses["exchange"](t)
+	way := newRelay(t, b.addr)
+	_, rec, observe := subscribed(t, b, way.at)
+	conn, err := amqp091.Dial(servers.AMQPURL(b.addr))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	way.cut()
+	require.NoError(t, ch.ExchangeDelete("orders", false, false))
+	_, err = ch.QueueDelete("wreckon-t", false, false, false)
+	require.NoError(t, err)
+	way.mend()
+	soon(t, "the queue is made again", func() bool {
+		look, err := conn.Channel()
+		require.NoError(t, err)
+		_, err = look.QueueDeclarePassive("wreckon-t", true, false, false, false, nil)
+		return err == nil && look.Close() == nil
+	})
+	require.NoError(t, ch.ExchangeDeclare("orders", "topic", true, false, false, false, nil))
+	observe()
+	feeds, why := rec.missed()
+	require.Equal(t, []string{history.FeedEffects, history.FeedAudit}, feeds)
+	assert.Equal(t, "the connection was gone for a while, and the queue of the harness with it", why[0])
+}
+
+// holesOnly keeps why something may have been missed.
+type holesOnly []string
+
+func (*holesOnly) each(delivery)       {}
+func (h *holesOnly) missed(why string) { *h = append(*h, why) }
+func (h *holesOnly) doubt(why string)  { *h = append(*h, why) }
+
+// Only a stream that was made again is read again from its beginning: of one that lost its end, all that it has left was read.
+func TestWhatAStreamHasLeftIsReadOnce(t *testing.T) {
+	made := time.Unix(1e9, 0)
+	for _, test := range []struct {
+		created    time.Time
+		last, want uint64
+		says       string
+	}{
+		{made, 9, 5, ""},
+		{made, 4, 4, "stream ORDERS went back from message 5 to 4"},
+		{made.Add(time.Second), 9, 0, "stream ORDERS began anew"},
+		{made.Add(time.Second), 2, 0, "stream ORDERS began anew"},
+	} {
+		j, holes := &jetStream{stream: "ORDERS", last: 5, created: made}, holesOnly{}
+		j.know(&jetstream.StreamInfo{Created: test.created, State: jetstream.StreamState{LastSeq: test.last}}, &holes)
+		assert.Equal(t, test.want, j.last)
+		assert.Equal(t, test.says, strings.Join(holes, "; "))
+	}
+}
+
 // Dead letters are what is in a list at the end, or what came to a stream.
 func TestDeadLettersAreMessages(t *testing.T) {
 	addr := servers.Redis(t)

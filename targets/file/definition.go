@@ -3,6 +3,7 @@ package file
 import (
 	_ "embed"
 	"slices"
+	"strings"
 
 	"github.com/wreckon/wreckon/history"
 	"github.com/wreckon/wreckon/targets"
@@ -71,6 +72,11 @@ type inContainer struct {
 	Image   string            `json:"image"`
 	Command []string          `json:"command"`
 	Env     map[string]string `json:"env"`
+}
+
+// servesDatabase tells that its database is at its own address, and so nobody's but the run's.
+func (c component) servesDatabase() bool {
+	return strings.Contains(c.Database, "${listen}") || strings.Contains(c.Database, "${listen.port}")
 }
 
 type ready struct {

@@ -39,15 +39,14 @@ func (r *rowReader) fresh(ctx context.Context, s *sources, from source, id strin
 		if own == "" {
 			return n, fmt.Errorf("read rows of %s: a row has no %s: %s", from.who(), id, clip(x.text, 200))
 		}
+		if _, known := r.seen[own]; !known {
+			if err := each(x); err != nil { // it stays unread: whoever reads at the end is told
+				return n, err
+			}
+			r.seen[own] = struct{}{}
+			n++
+		}
 		r.cursor = own
-		if _, known := r.seen[own]; known {
-			continue
-		}
-		r.seen[own] = struct{}{}
-		if err := each(x); err != nil {
-			return n, err
-		}
-		n++
 	}
 	if n > 0 {
 		s.activity.touch()

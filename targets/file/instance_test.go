@@ -3,13 +3,17 @@ package file
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -413,4 +417,47 @@ func TestRowsThatWereNotReadYetAreNoRest(t *testing.T) {
 	assert.True(t, second.Quiet())
 	assert.Len(t, rec.events, 1)
 	assert.Greater(t, second.Done, first.Done, "the look before it was another one")
+}
+
+// A row that means nothing is not taken, and not forgotten: whoever reads on is told again.
+func TestARowThatMeansNothingIsAskedForAgain(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `[{"id": 1}, {"id": 2, "bad": true}, {"id": 3}]`)
+	}))
+	defer server.Close()
+	s := newSources(&instance{definition: &definition{}, w: targets.Wiring{Listen: map[string]string{"shop": server.Listener.Addr().String()}}})
+	defer s.close()
+	var reader rowReader
+	var took []string
+	for range 2 {
+		_, err := reader.fresh(t.Context(), s, source{Component: "shop", Request: "GET /"}, "id", func(x row) error {
+			if x.at("bad") != "" {
+				return fmt.Errorf("bad row %s", x.at("id"))
+			}
+			took = append(took, x.at("id"))
+			return nil
+		})
+		require.EqualError(t, err, "bad row 2")
+	}
+	assert.Equal(t, []string{"1"}, took)
+	assert.Equal(t, "1", reader.cursor)
+}
+
+// A probe is given up with all that it has started.
+func TestAProbeLeavesNothingBehind(t *testing.T) {
+	i := &instance{definition: &definition{Components: map[string]component{"shop": {Ready: &ready{Exec: []string{"sh", "-c", "sleep 1000 & echo $!; wait"}}}}}}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := i.ready("shop")(ctx)
+	require.Error(t, err)
+	words := strings.Fields(err.Error())
+	pid, convErr := strconv.Atoi(words[len(words)-1])
+	require.NoError(t, convErr, "%v", err)
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) }, 10*time.Second, 5*time.Millisecond)
+}
+
+// zombie tells that a process has ended, though nobody has reaped it: who should is not known here.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(stat), ") Z ")
 }

@@ -109,7 +109,7 @@ func (d *definition) target() targets.Target {
 			continue
 		}
 		of := d.Components[name]
-		c := targets.Component{Name: name, About: of.About, External: of.Address != "", Foreign: of.Address != "", Sessions: of.Database != ""}
+		c := targets.Component{Name: name, About: of.About, External: of.Address != "", Foreign: of.Address != "", Sessions: of.servesDatabase()}
 		if of.Faults != nil {
 			c.Faults = append([]string{}, *of.Faults...)
 		}

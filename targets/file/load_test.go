@@ -107,6 +107,18 @@ func TestAFileMakesATarget(t *testing.T) {
 	assert.Empty(t, got.Lacks)
 }
 
+// A database that is not the component's own may be somebody's: nothing is done to it.
+func TestADatabaseElsewhereIsOnlyRead(t *testing.T) {
+	for url, want := range map[string]bool{"postgres://shop@${listen}/shop": true, "postgres://shop@${listen.host}:${listen.port}/shop": true,
+		"postgres://shop@db.example/shop": false} {
+		got, problems := Parse("/shop/target.yaml", []byte(strings.Replace(whole, "postgres://shop@${listen}/shop", url, 1)))
+		require.Empty(t, problems, "%v", problems)
+		db, ok := got.Topology.Component("db")
+		require.True(t, ok)
+		assert.Equal(t, want, db.Sessions, url)
+	}
+}
+
 // What a file leaves out is not claimed to be seen.
 func TestWhatIsNotDeclaredIsNotTested(t *testing.T) {
 	got, problems := Parse("shop.yaml", []byte(least))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wreckon/wreckon/internal/question"
@@ -40,6 +41,9 @@ func (i *instance) ready(component string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		c := exec.CommandContext(ctx, command[0], command[1:]...)
 		c.Dir = i.dir
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it has started is not left waiting for a component that is silent
+		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+		c.WaitDelay = time.Second
 		if out, err := c.CombinedOutput(); err != nil {
 			return fmt.Errorf("run %s: %w: %s", command[0], err, clip(strings.TrimSpace(string(out)), 300))
 		}
