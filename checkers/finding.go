@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/wreckon/wreckon/history"
 )
@@ -48,9 +49,16 @@ func (c *Case) judgement(name, what string, checked int, suspects []suspect) Jud
 		return j
 	}
 	if checked == 0 {
-		j.Status, j.Reason = NotTested, "there was nothing to check: no "+what+" in this history"
+		j.Status, j.Reason = NotTested, nothingToCheck+": no "+what+" in this history"
 	}
 	return j
+}
+
+const nothingToCheck = "there was nothing to check"
+
+// idle tells that a checker looked, and found nothing that it could check.
+func (j Judgement) idle() bool {
+	return j.Status == NotTested && strings.HasPrefix(j.Reason, nothingToCheck)
 }
 
 // tell makes a finding of a suspect. bad are the units that no twin can be.

@@ -231,11 +231,15 @@ func (c *Case) unitMetrics(v values, n Counts) {
 	if c.states == 0 {
 		return
 	}
-	v["stuck"] = float64(stuck)
-	v.ratio("completion_rate", ended, n.Acknowledged)
-	v.ratio("dead_letter_rate", dead, n.Acknowledged)
 	v.ratio("rollback_rate", rolledBack, finished)
-	v.ratio("compensation_success", undoneWell, undone)
+	if len(c.missed[history.FeedLetters]) == 0 {
+		v["stuck"] = float64(stuck)
+		v.ratio("completion_rate", ended, n.Acknowledged)
+		v.ratio("dead_letter_rate", dead, n.Acknowledged)
+	}
+	if len(c.missed[history.FeedEffects]) == 0 {
+		v.ratio("compensation_success", undoneWell, undone)
+	}
 }
 
 // intentLatency is how long it took, at most, until a unit's intent was durable. The target knows when it committed; what is certain

@@ -41,7 +41,7 @@ func (g Guarantee) rests() (feeds []string) {
 func (c *Case) unsure(g Guarantee, j Judgement) Judgement {
 	for _, feed := range g.rests() {
 		holes := c.missed[feed]
-		if len(holes) == 0 || j.Status == NotTested {
+		if len(holes) == 0 || j.Status == NotTested && !(j.idle() && len(g.Needs) > 0) {
 			continue
 		}
 		if j.Status == Violated && !slices.Contains(g.Bears, feed) {

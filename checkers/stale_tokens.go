@@ -94,7 +94,7 @@ func checkFencing(c *Case) Judgement {
 func (p *fencingPass) judge(name string) Judgement {
 	suspects, checked := p.late, 0
 	for s := range p.steps {
-		if !p.shows[s] && !p.whole.showsTokens(s) {
+		if !p.shows[s] && !p.whole.showsTokens(s) && len(p.missed[history.FeedEffects]) == 0 {
 			suspects = append(suspects, p.begins[s]...)
 		}
 	}
