@@ -198,7 +198,7 @@ func TestDefectsWorkAsLongAsNothingGoesWrong(t *testing.T) {
 				entries += len(transitions[kind])
 			}
 			s.waitSettled()
-			until(t, "audit entries are in", func() bool { return len(s.trail()) == entries })
+			until(t, "audit entries are in", func() bool { return s.entries() == entries })
 			s.verify(accepted)
 		})
 	}

@@ -297,6 +297,18 @@ func (s *system) trail() []audit.Line {
 	}
 }
 
+// entries is how many entries of the trail are about orders, and not about the trail itself.
+func (s *system) entries() (n int) {
+	for _, line := range s.trail() {
+		var body audit.Body
+		require.NoError(s.t, json.Unmarshal([]byte(line.Body), &body))
+		if body.Checkpoint == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // The kinds of order, and how each must end.
 var kinds = []string{"happy", "declined", "out-of-stock", "undeliverable", "poison"}
 

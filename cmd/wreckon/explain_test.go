@@ -18,7 +18,7 @@ import (
 func TestExplainNamesWhatTheLanguageTakes(t *testing.T) {
 	values := map[string]string{
 		"at": "1s", "for": "1s", "every": "30s", "times": "2", "when": "", "then": "[{error-after: client -> api, when: {exchange: \"GET *\"}}]",
-		"restart": "1s", "delay": "300ms", "rate": "16KB/s", "flap": "50ms", "grace": "1s", "frame": "drop", "end": "reset", "again": "300ms",
+		"restart": "1s", "delay": "300ms", "rate": "16KB/s", "flap": "50ms", "grace": "1s", "cpus": "0.05", "frame": "drop", "end": "reset", "again": "300ms",
 	}
 	for _, k := range faults.Kinds {
 		explained := explainKind(k)
@@ -27,6 +27,8 @@ func TestExplainNamesWhatTheLanguageTakes(t *testing.T) {
 		switch {
 		case k.Name == "rolling-restart":
 			aim = "[api]"
+		case k.Name == "end-sessions":
+			aim = "postgres"
 		case k.On == faults.OnComponent:
 			aim, when = "api", `{edge: client -> api, exchange: "POST *", point: before}`
 		case k.Name == "partition", k.Name == "blackhole", k.Name == "reset", k.Name == "bandwidth", k.Name == "lost-response":
@@ -61,7 +63,7 @@ func needed(k faults.Kind, place string, entry, values map[string]string) {
 	if k.Name == "pause" {
 		add("for")
 	}
-	for _, key := range []string{"delay", "rate"} {
+	for _, key := range []string{"delay", "rate", "cpus"} {
 		if slices.Contains(k.Params, key) {
 			add(key)
 		}
@@ -74,7 +76,7 @@ func needed(k faults.Kind, place string, entry, values map[string]string) {
 }
 
 func problems(k faults.Kind, aim string, entry map[string]string) string {
-	text := fmt.Sprintf("scenario: one\nworkload: {orders: {rate: 40/s, for: 60s}}\nfaults:\n  - %s: %s\n", k.Name, aim)
+	text := fmt.Sprintf("scenario: one\ntarget: reference-postgres\nworkload: {orders: {rate: 40/s, for: 60s}}\nfaults:\n  - %s: %s\n", k.Name, aim)
 	for key, value := range entry {
 		text += fmt.Sprintf("    %s: %s\n", key, value)
 	}

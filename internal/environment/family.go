@@ -54,7 +54,7 @@ func signalFamily(group int, sig syscall.Signal) error {
 		}
 	}
 	for _, e := range members {
-		if e.group == group {
+		if now, err := syscall.Getpgid(e.pid); err != nil || now == group { // some leave the group between the two looks
 			continue
 		}
 		if err := syscall.Kill(e.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {

@@ -83,7 +83,7 @@ const (
 )
 
 // Starve lowers the limit until the kernel kills. Kernels with the second version of control groups do so at once. Those with the first refuse a limit below
-// what is in use and cannot be given back: so it is what is in use, and a component that gets along with that finds a hungrier one beside it, if its image
+// what is in use and cannot be given back: so it is what is in use, and in a component that gets along with that something else eats up the rest, if its image
 // holds one.
 func (h *host) Starve(ctx context.Context, name string) (err error) {
 	m, err := h.containerOf(name)
@@ -100,7 +100,8 @@ func (h *host) Starve(ctx context.Context, name string) (err error) {
 	}()
 	tick := time.NewTicker(starveEvery)
 	defer tick.Stop()
-	for tried, eats := false, false; ; tried = true {
+	eats, refused := false, error(nil)
+	for tried := false; ; tried = true {
 		inspected, err := h.engine.ContainerInspect(ctx, m.id, client.ContainerInspectOptions{})
 		if err != nil {
 			return fmt.Errorf("look at container: %w", err)
@@ -116,41 +117,40 @@ func (h *host) Starve(ctx context.Context, name string) (err error) {
 		case !tried:
 			_ = limit(ctx, leastMemory)
 		case !eats:
-			if eats, err = h.squeeze(ctx, m, limit); err != nil {
-				return err
-			}
+			eats, refused = h.squeeze(ctx, m, limit)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("it got along with the memory that it had: %w", context.Cause(ctx))
+			return errors.Join(fmt.Errorf("it got along with the memory that it had: %w", context.Cause(ctx)), refused)
 		}
 	}
 }
 
-// squeeze sets the limit to what is in use, or has it eaten up.
+// squeeze sets the limit to what is in use, or a little more and has it eaten up.
 func (h *host) squeeze(ctx context.Context, m *made, limit func(context.Context, int64) error) (eats bool, err error) {
 	stats, err := h.stats(ctx, m)
-	used := int64(stats.MemoryStats.Usage)
-	switch {
-	case err != nil:
-	case !m.own:
-		_ = limit(ctx, used) // it may have taken more meanwhile
-	case limit(ctx, used+room) == nil:
-		return true, h.eat(ctx, m)
+	if err != nil {
+		return false, err
 	}
-	return false, nil // the next look says what has become of it
+	used := int64(stats.MemoryStats.Usage)
+	if !m.own {
+		return false, limit(ctx, used) // refused if it has taken more meanwhile
+	}
+	if err := limit(ctx, used+room); err != nil {
+		return false, err
+	}
+	err = h.eat(ctx, m)
+	return err == nil, err
 }
 
 // eat starts hunger.Eat beside a component. It ends with the component.
 func (h *host) eat(ctx context.Context, m *made) error {
-	made, err := h.engine.ExecCreate(ctx, m.id, client.ExecCreateOptions{
-		Cmd: slices.Concat([]string{ownPath}, h.opts.Eat),
-	})
+	made, err := h.engine.ExecCreate(ctx, m.id, client.ExecCreateOptions{Cmd: slices.Concat([]string{ownPath}, h.opts.Eat)})
 	if err == nil {
 		_, err = h.engine.ExecStart(ctx, made.ID, client.ExecStartOptions{Detach: true})
 	}
-	if err != nil {
+	if err != nil { // it may be about to end
 		return fmt.Errorf("take what memory it has left: %w", err)
 	}
 	return nil

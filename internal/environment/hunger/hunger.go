@@ -1,5 +1,5 @@
-// Package hunger takes the memory that is left of a container: a process that is started beside a component fills what they share. It grows itself
-// by nothing, so that the kernel, looking for somebody to kill, finds the component. No privilege is needed.
+// Package hunger takes the memory that is left of a container: a process that is started beside a component fills what they share, until the kernel
+// ends the component. It needs no privilege, but to be the same user.
 //
 // It must never run outside of a container with a limit.
 package hunger
@@ -14,6 +14,10 @@ const path = "/dev/shm/wreckon-hunger"
 
 // Eat does not return unless the container has more memory than can be taken: what ends it is the end of the component.
 func Eat() error {
+	// Whom the kernel ends is then no matter of size.
+	if err := os.WriteFile("/proc/1/oom_score_adj", []byte("1000"), 0); err != nil {
+		return fmt.Errorf("put the component forward: %w", err)
+	}
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("take memory: %w", err)
