@@ -118,9 +118,12 @@ func importOf(rules []string, claims string) (im history.Import, err error) {
 	return im, errors.Join(errs...)
 }
 
-func oneArg(what string) cobra.PositionalArgs {
+func oneArg(what string) cobra.PositionalArgs { return nArgs(1, what) }
+
+// nArgs wants n arguments, and says what they are.
+func nArgs(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
+		if len(args) != n {
 			return usage(fmt.Errorf("%s wants %s\nusage: %s", cmd.CommandPath(), what, cmd.UseLine()))
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,24 @@ func referenceDefects() (list []targets.Defect) {
 	return list
 }
 
-// defectsOf are those that can be switched on in a target. All reference systems are one program, which knows all of theirs.
+// systemOf is the reference system that a defect is a bug of.
+func systemOf(defect string) string {
+	for _, d := range reference.Defects() {
+		if d.Name == defect {
+			return cmp.Or(d.Of, targets.Reference().Name)
+		}
+	}
+	return ""
+}
+
+// concerns tells whether a defect of one reference system is one of a target, too: those of the order service are in all its forms. Switched
+// on in any other, it changes nothing, and a pass would look as if nobody had seen it.
+func concerns(system string, t targets.Target) bool {
+	forms := []string{targets.ReferencePostgres().Name, targets.Choreography().Name}
+	return system == t.Name || system == targets.Reference().Name && slices.Contains(forms, t.Name)
+}
+
+// defectsOf are those that a target's program knows. All reference systems are one program.
 func defectsOf(t targets.Target) []targets.Defect {
 	if t.File != "" {
 		return t.Defects
@@ -39,6 +57,8 @@ func canMistake(t targets.Target, defect, env string) error {
 	case i < 0:
 		names := namesOfDefects(known)
 		return fmt.Errorf("unknown defect %q%s\nknown: %s", defect, spelling.Hint(defect, names), strings.Join(names, ", "))
+	case t.File == "" && !concerns(systemOf(defect), t):
+		return fmt.Errorf("defect %s is one of target %s, and not of %s: it is found in %s", defect, systemOf(defect), t.Name, strings.Join(known[i].Reveals, ", "))
 	case !isThere(known[i], env):
 		return errors.New(absent(known[i], env))
 	}

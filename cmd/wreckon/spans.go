@@ -21,7 +21,7 @@ tells it and, below what caused it, what it is. All spans of a run are in ` + ru
 A span that is there proves that its operation ended. One that is not there proves nothing: a component that is killed takes its last ones
 with it. No verdict rests on spans, but where a target file says what they tell of units.`,
 		Example: "  wreckon run --spans\n  wreckon spans runs/latest o-17",
-		Args:    cobra.ExactArgs(2),
+		Args:    nArgs(2, "a run directory and the id of a unit"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := rundir.ReadManifest(args[0])
 			if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/wreckon/wreckon/checkers"
 	"github.com/wreckon/wreckon/faults"
-	"github.com/wreckon/wreckon/reference"
 	"github.com/wreckon/wreckon/scenarios"
 	"github.com/wreckon/wreckon/targets"
 	"github.com/wreckon/wreckon/targets/file"
@@ -16,8 +15,8 @@ import (
 // knownTargets are the targets that a scenario can name.
 func knownTargets() []targets.Target {
 	known := []targets.Target{targets.Reference(), targets.ReferencePostgres(), targets.Choreography(), targets.Jobs(), targets.Bookings(), targets.Metering(), targets.Regions()}
-	for i, d := range referenceDefects() {
-		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == cmp.Or(reference.Defects()[i].Of, "reference") })
+	for _, d := range referenceDefects() {
+		of := slices.IndexFunc(known, func(t targets.Target) bool { return t.Name == systemOf(d.Name) })
 		known[of].Defects = append(known[of].Defects, d)
 	}
 	return known

@@ -58,3 +58,16 @@ func TestDoctorAsksForPostgreSQLWhereTheTargetNeedsIt(t *testing.T) {
 		assert.Equal(t, needed, all[i].optional == "")
 	}
 }
+
+// Every defect can be switched on in the target of each scenario that it says it is found by, or the proof could not be made.
+func TestEveryDefectIsOneOfTheTargetsThatShowIt(t *testing.T) {
+	for _, d := range referenceDefects() {
+		for _, name := range d.Reveals {
+			s, err := loadScenario(name)
+			require.NoError(t, err)
+			target, err := targetOf(s.Plan(1, d.Name))
+			require.NoError(t, err)
+			assert.NoError(t, canMistake(target, d.Name, "process"), "%s in %s", d.Name, name)
+		}
+	}
+}
