@@ -141,8 +141,10 @@ func (c *copying) copy(from, to string, d fs.DirEntry) error {
 	if c.files--; c.files < 0 {
 		return fmt.Errorf("it has more than %d files: mount it read-only, or name a volume", mostFiles)
 	}
+	mode := info.Mode()
 	switch {
 	case d.IsDir():
+		mode |= 0o700 // what is in it is still to be copied, and to be removed one day
 		err = os.MkdirAll(to, 0o700)
 	case info.Mode().IsRegular():
 		if c.bytes -= info.Size(); c.bytes < 0 {
@@ -164,7 +166,7 @@ func (c *copying) copy(from, to string, d fs.DirEntry) error {
 	if err := owner(to, info); err != nil { // a chown takes bits of the mode away
 		return err
 	}
-	return os.Chmod(to, info.Mode())
+	return os.Chmod(to, mode)
 }
 
 func copyFile(from, to string) error {

@@ -21,6 +21,8 @@ func TestComponentsShareWhatOneOfThemWrites(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(mine, name), []byte("mine"), 0o644))
 	}
 	require.NoError(t, os.Symlink(filepath.Join(mine, "var"), filepath.Join(mine, "link")))
+	require.NoError(t, os.Chmod(filepath.Join(mine, "var/in"), 0o555))
+	t.Cleanup(func() { assert.NoError(t, os.Chmod(filepath.Join(mine, "var/in"), 0o755)) })
 	writes := func(sources ...string) (p environment.Process) {
 		p.Container = &container.Spec{}
 		for _, s := range sources {
@@ -49,6 +51,9 @@ func TestComponentsShareWhatOneOfThemWrites(t *testing.T) {
 	assert.True(t, info.IsDir(), "no link to the original")
 	assert.Equal(t, []string{filepath.Join(copied, "in")}, sourcesOf(writes("var/in")))
 	assert.Equal(t, []string{copied, filepath.Join(mine, "conf"), filepath.Join(mine, "conf/file"), mine}, sourcesOf(reads))
+	info, err = os.Stat(filepath.Join(copied, "in"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "who is not root copies into it, and removes it")
 	require.NoError(t, os.WriteFile(filepath.Join(copied, "in/file"), []byte("theirs"), 0o644))
 	kept, err := os.ReadFile(filepath.Join(mine, "var/in/file"))
 	require.NoError(t, err)
