@@ -61,9 +61,7 @@ func (r *recoveries) look(s *scan, x *history.Shape) recoveryLook {
 	case x.Kind == history.KindFault && x.Outcome == history.OutcomeBegin:
 		l.what = recoversBegin
 	case x.Kind == history.KindFault && (x.Outcome == history.OutcomeEnd || x.Outcome == history.OutcomeHealed):
-		if _, ok := acts[s.name(x.Op)]; !ok {
-			l.what = recoversHeal
-		}
+		l.what = recoversHeal // also of one that acts on messages: its kind is what its last event says
 	case x.Kind == history.KindPhase && s.name(x.Op) == "quiesce":
 		l.what = recoversRest
 	}

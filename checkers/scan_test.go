@@ -316,3 +316,31 @@ func TestTheScanMeasuresUnitsThatExpired(t *testing.T) {
 	}
 	require.Equal(t, 3, requireSame(t, h, Spec{Require: []string{"compensation_success == 1"}}), "units left to the scan")
 }
+
+// What kind a fault is of, its last event says: until then the end of any may be what the target has to recover from.
+func TestTheScanWaitsForTheKindOfAFault(t *testing.T) {
+	claims := history.Claims{Recovery: &history.Recovery{Success: history.Duration(time.Second)}}
+	h := history.New(history.Header{Claims: claims})
+	at := time.Duration(0)
+	add := func(e history.Event) {
+		at += 2 * time.Second
+		e.T = at
+		h.Append(e)
+	}
+	fault := func(op string, o history.Outcome) {
+		add(history.Event{Kind: history.KindFault, Unit: history.NoUnit, Op: op, Key: "f1", Outcome: o})
+	}
+	fault("crash", history.OutcomeBegin)
+	fault("crash", history.OutcomeConfirmed)
+	fault("drop-request", history.OutcomeEnd)
+	for u := range history.Unit(3) {
+		if u == 2 {
+			fault("crash", history.OutcomeHealed)
+		}
+		add(history.Event{Kind: history.KindInvoke, Op: "submit", Unit: u, Actor: uint32(u)})
+	}
+	for u := range history.Unit(3) {
+		add(history.Event{Kind: history.KindOK, Op: "submit", Unit: u, Actor: uint32(u)})
+	}
+	requireSame(t, h, Spec{Guarantees: []string{"bounded-recovery"}})
+}

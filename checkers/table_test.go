@@ -35,7 +35,7 @@ checker says one of four things:
 | --- | --- |
 | holds | it was checked, on as many things as are counted beside it, and no violation was found |
 | violated | there is at least one finding, each with the events that prove it |
-| unknown | it could not be decided: the end of the history is missing, the target was not at rest, a search ran out of its budget, the checker failed. The reason is given |
+| unknown | it could not be decided: the end of the history is missing, the target was not at rest, something that it rests on may not have been seen, a search ran out of its budget, the checker failed. The reason is given |
 | not tested | the target or the history does not show what is needed, or there was nothing to check |
 
 Only *holds* counts for a pass. A unit is *acknowledged* if some attempt to submit it was ok, *refused* if every attempt definitely
