@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -43,13 +44,17 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: tally HOST:PORT; it keeps its file in the directory that it runs in")
 	}
+	mistake := os.Getenv("MISTAKE")
+	if !slices.Contains([]string{"", "memory", "two-steps"}, mistake) {
+		return fmt.Errorf("MISTAKE=%s in the environment: want memory, two-steps or nothing", mistake)
+	}
 	db, err := sql.Open("sqlite", "file:tally.db?_txlock=immediate")
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	t := &tally{db: db, mistake: os.Getenv("MISTAKE")}
+	t := &tally{db: db, mistake: mistake}
 	if err := t.open(ctx); err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
