@@ -113,10 +113,17 @@ func (h *host) copied(source string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return "", fmt.Errorf("copy %s: %w", source, err)
 	}
+	data, err := filepath.EvalSymlinks(h.Data) // the run may be below what is copied
+	if err != nil {
+		return "", fmt.Errorf("copy %s: %w", source, err)
+	}
 	c := copying{bytes: mostBytes, files: mostFiles}
-	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if path == data { // it would be copied into itself, without end
+			return filepath.SkipDir
 		}
 		rest, err := filepath.Rel(source, path)
 		if err != nil {

@@ -63,6 +63,21 @@ func TestComponentsShareWhatOneOfThemWrites(t *testing.T) {
 	assert.ErrorContains(t, err, "mount /there: ")
 }
 
+// A run in the directory that a component may write to is not copied into itself.
+func TestARunIsNotCopiedIntoItself(t *testing.T) {
+	project, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	data := filepath.Join(project, "runs/one/data")
+	require.NoError(t, os.MkdirAll(data, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(project, "zip"), nil, 0o644))
+	h := &host{Site: environment.Site{Data: data}}
+	to, err := h.copied(project)
+	require.NoError(t, err)
+	assert.FileExists(t, filepath.Join(to, "zip"))
+	assert.DirExists(t, filepath.Join(to, "runs/one"))
+	assert.NoDirExists(t, filepath.Join(to, "runs/one/data"))
+}
+
 func TestALimitThatChangesNothingIsRefused(t *testing.T) {
 	h := &host{made: map[string]*made{"small": {cpus: 0.5}}}
 	for _, cpus := range []float64{0.5, 2} {
