@@ -25,8 +25,7 @@
 // An order that was accepted ends as completed, compensated or quarantined, once, and leaves a trail that proves it, whatever is killed,
 // paused or cut off in the meantime. Each package underneath is one pattern and says what it promises, how, what it costs and where it
 // breaks: store, outbox, inbox, idempotency, lease, intent, audit, saga, choreography, quarantine, reconcile, policy, broker, jobs, booking, metering,
-// region. Package parts lists the strategies on which the promises hang,
-// and package defects the ways to get them wrong.
+// region. Package parts lists the strategies on which the promises hang, and package defects the ways to get them wrong.
 //
 // This package wires a component together, and takes it apart again when it is told to stop. It must never know that it is being tested.
 package reference

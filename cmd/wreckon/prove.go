@@ -49,7 +49,7 @@ it, and the target as it is under each of these, and under those that --scenario
 
 Runs are made in rounds, one of each kind in a round; after the first one it is known how long they take, and it says how long the rest will.
 
-Exit codes, the gravest first; of several, it decides:
+Exit codes, the gravest first, which decides where there are several:
 ` + proveCodes(),
 		Example: "  wreckon prove\n  wreckon prove --runs 5 --seeds 5 --write proof.md\n  wreckon prove --defect mark-before-publish\n" +
 			"  wreckon prove --scenario lost-audit --runs 50\n  wreckon prove --target shop.yaml\n" +
