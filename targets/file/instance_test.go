@@ -445,15 +445,24 @@ func TestARowThatMeansNothingIsAskedForAgain(t *testing.T) {
 
 // A probe is given up with all that it has started.
 func TestAProbeLeavesNothingBehind(t *testing.T) {
-	i := &instance{definition: &definition{Components: map[string]component{"shop": {Ready: &ready{Exec: []string{"sh", "-c", "sleep 1000 & echo $!; wait"}}}}}}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	file := filepath.Join(t.TempDir(), "pid")
+	i := &instance{definition: &definition{Components: map[string]component{
+		"shop": {Ready: &ready{Exec: []string{"sh", "-c", "sleep 1000 & echo $! > " + file + "; wait"}}}}}}
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := i.ready("shop")(ctx)
-	require.Error(t, err)
-	words := strings.Fields(err.Error())
-	pid, convErr := strconv.Atoi(words[len(words)-1])
-	require.NoError(t, convErr, "%v", err)
-	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) }, 10*time.Second, 5*time.Millisecond)
+	asked := make(chan error, 1)
+	go func() { asked <- i.ready("shop")(ctx) }()
+	pid := 0
+	soon(t, "it has started something", func() bool {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		return err == nil
+	})
+	cancel()
+	require.Error(t, <-asked)
+	soon(t, "it is gone", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) })
 }
 
 // zombie tells that a process has ended, though nobody has reaped it: who should is not known here.
