@@ -2,8 +2,11 @@ package checkers
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -27,7 +30,10 @@ func stored(t require.TestingT, h *history.History) *history.Reader {
 // requireSame fails unless a history is judged block by block as it is in memory, in all that a result holds.
 // It tells how many units the scan itself has cleared.
 func requireSame(t require.TestingT, h *history.History, spec Spec) (cleared int) {
-	r := stored(t, h)
+	return requireSameRead(t, stored(t, h), h, spec)
+}
+
+func requireSameRead(t require.TestingT, r *history.Reader, h *history.History, spec Spec) (cleared int) {
 	want, got := Judge(h, spec), Result{}
 	got, err := JudgeReader(r, spec)
 	require.NoError(t, err)
@@ -274,6 +280,37 @@ func TestEveryGuaranteeHasARuleOfTheScan(t *testing.T) {
 	for _, name := range names() {
 		require.True(t, slices.ContainsFunc(scanRules, func(r rule) bool { return r.guarantee == name }), name)
 	}
+}
+
+// Where a file has many blocks only some of them are read again, and strings and steps that one of them names were met in another.
+func TestTheScanOverManyBlocks(t *testing.T) {
+	path, cleared, blocks := filepath.Join(t.TempDir(), "h"), 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := rapidDice{t}
+		s := generate(d, 1+d.below(8))
+		if d.below(2) == 0 {
+			s = broken(d)
+		}
+		rec, err := history.Create(path, s.header)
+		require.NoError(t, err)
+		for _, e := range s.events {
+			rec.Record(e)
+			if d.below(8) == 0 {
+				require.NoError(t, rec.Flush(context.Background()))
+			}
+		}
+		require.NoError(t, rec.Seal())
+		r, err := history.OpenReader(path)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, errors.Join(r.Close(), os.Remove(path))) }()
+		h, err := r.History()
+		require.NoError(t, err)
+		cleared += requireSameRead(t, r, h, Spec{Guarantees: someGuarantees(t), Planned: plannedFaults})
+		require.NoError(t, r.Each(func(*history.Block) error { blocks++; return nil }))
+	})
+	require.Positive(t, cleared, "nothing was left to the scan")
+	require.Greater(t, blocks, 100)
+	t.Log(cleared, blocks)
 }
 
 // What is held of few units at a time puts the others in doubt, and changes nothing that is said.
