@@ -240,12 +240,12 @@ func (s *scan) answered(x *life, t *turn, says class, mv *move) {
 			mv.write, mv.which = allOnes, okAt
 		}
 	} else if s.kindOf(says.state).terminal() {
-		x.finish(t, mv)
+		x.finish(mv)
 	}
 }
 
 // finish takes evidence of its end.
-func (x *life) finish(t *turn, mv *move) {
+func (x *life) finish(mv *move) {
 	switch {
 	case !x.has(lifeAsked):
 		x.doubt()
@@ -253,9 +253,7 @@ func (x *life) finish(t *turn, mv *move) {
 		x.flags |= lifeDone
 		mv.write, mv.which = allOnes, endAt
 	default:
-		if t.timed {
-			mv.state = moveMinds
-		}
+		mv.state = moveMinds // a source's clock may be ahead of ours
 	}
 }
 
@@ -299,7 +297,7 @@ func (x *life) recordedBy(t *turn, mv *move) {
 	x.did(t)
 	x.recorded |= t.slots
 	if t.ends {
-		x.finish(t, mv)
+		x.finish(mv)
 	}
 }
 

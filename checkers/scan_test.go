@@ -381,3 +381,20 @@ func TestTheScanWaitsForTheKindOfAFault(t *testing.T) {
 	}
 	requireSame(t, h, Spec{Guarantees: []string{"bounded-recovery"}})
 }
+
+// A source whose clock is ahead says that a unit ended later than somebody had read so.
+func TestTheScanTakesTheEarliestEvidenceOfAnEnd(t *testing.T) {
+	h := history.New(history.Header{Claims: history.Claims{Feeds: []string{history.FeedAudit}, States: history.States{Completed: "completed",
+		Audits: map[string]string{"completed": "completed"}}}})
+	for u := range history.Unit(3) {
+		for k, e := range []history.Event{
+			{Kind: history.KindInvoke, Op: "submit"}, {Kind: history.KindOK, Op: "submit"},
+			{Kind: history.KindAudit, Op: "completed", Component: "api", Token: uint64(u) + 1, At: time.Hour},
+			{Kind: history.KindInvoke, Op: "read"}, {Kind: history.KindOK, Op: "read", Value: "completed"},
+		} {
+			e.T, e.Unit = time.Duration(5*int(u)+k)*time.Millisecond, u
+			h.Append(e)
+		}
+	}
+	require.Positive(t, requireSame(t, h, Spec{Guarantees: []string{"complete-audit"}}), "nothing was left to the scan")
+}
