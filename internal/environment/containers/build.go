@@ -1,7 +1,7 @@
 package containers
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/testcontainers/testcontainers-go"
@@ -88,26 +90,81 @@ func (h *host) bases(ctx context.Context, b *spec.Build) error {
 	if h.opts.Pull {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(b.Context, b.Dockerfile))
+	text, err := os.ReadFile(filepath.Join(b.Context, b.Dockerfile))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	stages := []string{"scratch"}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		words := strings.Fields(lines.Text())
-		if len(words) < 2 || !strings.EqualFold(words[0], "FROM") {
-			continue
-		}
-		words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") })
-		if len(words) > 1 && !slices.Contains(stages, words[1]) && !strings.Contains(words[1], "$") {
-			if err := has(ctx, h.engine, words[1]); err != nil {
-				return err
-			}
-		}
-		if len(words) > 3 {
-			stages = append(stages, words[3])
+	images, err := basesOf(string(text), b.Args)
+	if err != nil {
+		return err
+	}
+	for _, image := range images {
+		if err := has(ctx, h.engine, image); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+var (
+	copied   = regexp.MustCompile(`(?i)^\s*(?:COPY|ADD|RUN)\s.*?[-,]from=([^\s,]+)`)
+	argument = regexp.MustCompile(`\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))`)
+)
+
+// basesOf is every image that a Dockerfile is built from: what its stages begin with, and what it copies from.
+func basesOf(dockerfile string, given map[string]*string) (images []string, err error) {
+	stages, args := []string{"scratch"}, map[string]string{}
+	add := func(text string) {
+		image, unknown := expand(text, args)
+		_, number := strconv.Atoi(image)
+		switch {
+		case unknown != "":
+			err = errors.Join(err, fmt.Errorf("image %s: %s has no value: give it one, in args of the build or in the Dockerfile", text, unknown))
+		case number != nil && !slices.Contains(stages, image):
+			images = append(images, image)
+		}
+	}
+	for line := range strings.Lines(dockerfile) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) < 2:
+		case strings.EqualFold(words[0], "ARG") && len(stages) == 1: // before the first stage: the others are not for FROM
+			for _, w := range words[1:] {
+				name, value, set := strings.Cut(w, "=")
+				if of, ok := given[name]; ok && of != nil {
+					value, set = *of, true
+				}
+				if set {
+					args[name] = strings.Trim(value, `"'`)
+				}
+			}
+		case strings.EqualFold(words[0], "FROM"):
+			words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "--") })
+			if len(words) > 1 {
+				add(words[1])
+			}
+			stages = append(stages, "") // also one without a name
+			if len(words) > 3 {
+				stages[len(stages)-1] = words[3]
+			}
+		default:
+			if from := copied.FindStringSubmatch(line); from != nil {
+				add(from[1])
+			}
+		}
+	}
+	return images, err
+}
+
+// expand puts the values of build arguments into a text, and says which has none.
+func expand(text string, args map[string]string) (expanded, unknown string) {
+	return argument.ReplaceAllStringFunc(text, func(ref string) string {
+		m := argument.FindStringSubmatch(ref)
+		name := m[1] + m[3]
+		value := cmp.Or(args[name], m[2])
+		if value == "" {
+			unknown = name
+		}
+		return value
+	}), unknown
 }

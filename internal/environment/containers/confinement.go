@@ -94,9 +94,13 @@ func (h *host) Starve(ctx context.Context, name string) (err error) {
 		return h.update(ctx, m, container.Resources{Memory: max(leastMemory, bytes), MemorySwap: -1})
 	}
 	defer func() {
-		lifted, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectWithin)
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectWithin)
 		defer cancel()
-		err = errors.Join(err, limit(lifted, cmp.Or(m.memory, unlimited)))
+		before := container.Resources{Memory: unlimited, MemorySwap: -1}
+		if m.memory > 0 { // as much again of swap is what the engine adds by itself
+			before = container.Resources{Memory: m.memory, MemorySwap: 2 * m.memory}
+		}
+		err = errors.Join(err, h.update(after, m, before))
 	}()
 	tick := time.NewTicker(starveEvery)
 	defer tick.Stop()
