@@ -56,7 +56,7 @@ campaign: build ## the smallest crash there is, three thousand times: make campa
 	$(BIN) campaign compose/tally/smallest-crash.yaml --runs $(MANY) --parallel 24
 
 prove: build ## every defect is found by the checker that must find it; the correct system passes every scenario
-	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) --write $(PROOF)
+	$(BIN) prove --runs $(RUNS) --seeds $(SEEDS) --within $(WITHIN) $(if $(PARALLEL),--parallel $(PARALLEL)) --write $(PROOF)
 
 bench: ## the figures of docs/performance.md, each beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./history ./faults/... ./workloads ./checkers ./reports ./reference ./reference/telemetry ./internal/environment/... ./cmd/wreckon
